@@ -1,0 +1,543 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Open files of a tree.
+ *
+ * An open file has the real file, opened with the opener's credentials, and
+ * forwards to it with the credentials of the caller. FIFOs and devices are
+ * opened the same way, so that both ends meet wherever they were opened.
+ */
+
+#include <linux/backing-file.h>
+#include <linux/cred.h>
+#include <linux/fadvise.h>
+#include <linux/falloc.h>
+#include <linux/file.h>
+#include <linux/filelock.h>
+#include <linux/fs.h>
+#include <linux/mm.h>
+#include <linux/mount.h>
+#include <linux/poll.h>
+#include <linux/slab.h>
+#include <linux/splice.h>
+#include <linux/uio.h>
+
+#include "bindlink.h"
+
+/**
+ * struct bl_file - private_data of an open file
+ * @real: the file behind it
+ * @denied: @real is being executed and nobody may write to it
+ */
+struct bl_file {
+	struct file *real;
+	bool denied;
+};
+
+/* What of an open file depends on what was opened. */
+#define BL_COPY_FMODE	(FMODE_LSEEK | FMODE_PREAD | FMODE_PWRITE |	\
+			 FMODE_STREAM | FMODE_NOWAIT | FMODE_ATOMIC_POS |\
+			 FMODE_CAN_ODIRECT)
+/* What F_SETFL may change. */
+#define BL_SETFL	(O_APPEND | O_NONBLOCK | O_NDELAY | O_DIRECT | O_NOATIME)
+
+/**
+ * bl_file_real - the file behind an open file, with its flags brought up
+ * @file: open file of a tree
+ *
+ * Return: the file, borrowed.
+ */
+struct file *bl_file_real(const struct file *file)
+{
+	struct bl_file *bf = file->private_data;
+	struct file *real = bf->real;
+	unsigned int flags = READ_ONCE(file->f_flags);
+
+	/* F_SETFL tells nobody. */
+	if (unlikely((flags ^ real->f_flags) & BL_SETFL)) {
+		spin_lock(&real->f_lock);
+		real->f_flags = (real->f_flags & ~BL_SETFL) |
+				(flags & BL_SETFL);
+		real->f_iocb_flags = iocb_flags(real);
+		spin_unlock(&real->f_lock);
+	}
+	return real;
+}
+
+static void bl_file_modes(struct file *file, struct file *real)
+{
+	/* Pages, write-back errors and readahead are those of the real file. */
+	file->f_mapping = real->f_mapping;
+	file->f_mode = (file->f_mode & ~BL_COPY_FMODE) |
+		       (real->f_mode & BL_COPY_FMODE);
+}
+
+/**
+ * bl_file_adopt - make a real file the one behind an open file
+ * @file: open file of a tree, in ->open() or ->tmpfile()
+ * @real: file behind it; consumed, also on failure
+ *
+ * Return: 0, -ENOMEM, or -ETXTBSY for executing what is open for writing.
+ */
+int bl_file_adopt(struct file *file, struct file *real)
+{
+	struct bl_file *bf = kzalloc(sizeof(*bf), GFP_KERNEL_ACCOUNT);
+	int err = -ENOMEM;
+
+	if (!bf)
+		goto fail;
+	if (file->f_flags & __FMODE_EXEC) {
+		/* exec denies it on the inode of the tree, in vain. */
+		err = deny_write_access(real);
+		if (err)
+			goto fail;
+		bf->denied = true;
+	}
+	bf->real = real;
+	file->private_data = bf;
+	bl_file_modes(file, real);
+	return 0;
+fail:
+	kfree(bf);
+	fput(real);
+	return err;
+}
+
+static void bl_file_free(struct bl_file *bf)
+{
+	if (bf->denied)
+		allow_write_access(bf->real);
+	fput(bf->real);
+	kfree(bf);
+}
+
+/**
+ * bl_file_abandon - undo bl_file_adopt() for a file that was not opened
+ * @file: file that ->release() will not be called for, or will be
+ */
+void bl_file_abandon(struct file *file)
+{
+	if (!(file->f_mode & FMODE_OPENED) && file->private_data) {
+		bl_file_free(file->private_data);
+		file->private_data = NULL;
+	}
+}
+
+/*
+ * The root may be bound to something else than what may_open() looked at:
+ * ask again for what will be opened.
+ */
+static int bl_open_root(struct file *file, const struct bl_real *real)
+{
+	struct inode *inode = d_inode(real->path.dentry);
+	struct mnt_idmap *idmap = mnt_idmap(real->path.mnt);
+	int mask = MAY_OPEN, err;
+
+	if (file->f_mode & FMODE_READ)
+		mask |= MAY_READ;
+	if (file->f_mode & FMODE_WRITE)
+		mask |= MAY_WRITE;
+	if (file->f_flags & O_APPEND)
+		mask |= MAY_APPEND;
+	if (file->f_flags & __FMODE_EXEC) {
+		mask |= MAY_EXEC;
+		if (!S_ISREG(inode->i_mode) ||
+		    (real->path.mnt->mnt_flags & MNT_NOEXEC))
+			return -EACCES;
+	}
+	err = inode_permission(idmap, inode, mask);
+	if (err)
+		return err;
+	if (IS_APPEND(inode) &&
+	    (((file->f_flags & O_ACCMODE) != O_RDONLY &&
+	      !(file->f_flags & O_APPEND)) || (file->f_flags & O_TRUNC)))
+		return -EPERM;
+	if ((file->f_flags & O_NOATIME) && !inode_owner_or_capable(idmap, inode))
+		return -EPERM;
+	return 0;
+}
+
+/* Put a dentry of its own in place of the root, which changes. */
+static int bl_open_detach(struct file *file, const struct bl_real *real)
+{
+	struct dentry *dentry;
+	struct inode *inode;
+	int err;
+
+	dentry = bl_dentry_opened(file->f_path.dentry->d_sb, real);
+	if (IS_ERR(dentry))
+		return PTR_ERR(dentry);
+	inode = d_inode(dentry);
+
+	/* The open counts of the inode go with the file. */
+	if (file->f_mode & FMODE_WRITE) {
+		err = get_write_access(inode);
+		if (err) {
+			dput(dentry);
+			return err;
+		}
+		put_write_access(file->f_inode);
+	} else if (file->f_mode & FMODE_READ) {
+		i_readcount_inc(inode);
+		i_readcount_dec(file->f_inode);
+	}
+	file->f_inode = inode;
+	dput(file->f_path.dentry);
+	file->f_path.dentry = dentry;
+	return 0;
+}
+
+static int bl_open_real(struct file *file, const struct bl_real *real)
+{
+	umode_t mode = d_inode(real->path.dentry)->i_mode;
+	struct file *lower;
+
+	if ((S_ISCHR(mode) || S_ISBLK(mode)) &&
+	    ((real->path.mnt->mnt_flags & MNT_NODEV) ||
+	     (real->path.mnt->mnt_sb->s_iflags & SB_I_NODEV)))
+		return -EACCES;
+	lower = bl_backing_file_open(file, file->f_flags &
+				     ~(O_CREAT | O_EXCL | O_TRUNC),
+				     &real->path, current_cred());
+	if (IS_ERR(lower))
+		return PTR_ERR(lower);
+	return bl_file_adopt(file, lower);
+}
+
+static int bl_open(struct inode *inode, struct file *file)
+{
+	struct bl_real real;
+	int err;
+
+	/* ->tmpfile() has opened it. */
+	if (file->private_data) {
+		bl_file_modes(file, bl_file_real(file));
+		return 0;
+	}
+	err = bl_real_get(file->f_path.dentry, &real);
+	if (err)
+		return err;
+	if (bl_is_root(inode)) {
+		err = bl_open_root(file, &real);
+		if (!err)
+			err = bl_open_detach(file, &real);
+	}
+	if (!err) {
+		bl_inode_refresh(file->f_inode, d_inode(real.path.dentry),
+				 real.path.mnt);
+		err = bl_open_real(file, &real);
+	}
+	bl_real_put(&real);
+	return err;
+}
+
+static int bl_release(struct inode *inode, struct file *file)
+{
+	struct bl_file *bf = file->private_data;
+
+	/* Locks of the open file description are owned by this file. */
+	locks_remove_posix(bf->real, (fl_owner_t)file);
+	bl_file_free(bf);
+	return 0;
+}
+
+static int bl_flush(struct file *file, fl_owner_t id)
+{
+	struct file *real = bl_file_real(file);
+	int err = 0;
+
+	if (real->f_op->flush)
+		err = real->f_op->flush(real, id);
+	locks_remove_posix(real, id);
+	return err;
+}
+
+static struct backing_file_ctx bl_ctx(struct file *file)
+{
+	return (struct backing_file_ctx) {
+		.cred = current_cred(),
+		.user_file = file,
+	};
+}
+
+/* A driver that has only ->read() or ->write(), one segment at a time. */
+static ssize_t bl_old_io(struct file *real, struct kiocb *iocb,
+			 struct iov_iter *iter, bool write)
+{
+	ssize_t done = 0;
+
+	if (!user_backed_iter(iter))
+		return -EINVAL;
+	while (iov_iter_count(iter)) {
+		void __user *base = iter_iov_addr(iter);
+		size_t len = iter_iov_len(iter);
+		ssize_t n;
+
+		n = write ? real->f_op->write(real, base, len, &iocb->ki_pos) :
+			    real->f_op->read(real, base, len, &iocb->ki_pos);
+		if (n < 0)
+			return done ?: n;
+		done += n;
+		iov_iter_advance(iter, n);
+		if (n != len)
+			break;
+	}
+	return done;
+}
+
+static ssize_t bl_read_iter(struct kiocb *iocb, struct iov_iter *iter)
+{
+	struct file *file = iocb->ki_filp;
+	struct file *real = bl_file_real(file);
+	struct backing_file_ctx ctx = bl_ctx(file);
+
+	if (unlikely(!real->f_op->read_iter))
+		return real->f_op->read ?
+			bl_old_io(real, iocb, iter, false) : -EINVAL;
+	return backing_file_read_iter(real, iter, iocb, iocb->ki_flags, &ctx);
+}
+
+static ssize_t bl_write_iter(struct kiocb *iocb, struct iov_iter *iter)
+{
+	struct file *file = iocb->ki_filp;
+	struct file *real = bl_file_real(file);
+	struct backing_file_ctx ctx = bl_ctx(file);
+
+	if (unlikely(!real->f_op->write_iter))
+		return real->f_op->write ?
+			bl_old_io(real, iocb, iter, true) : -EINVAL;
+	return backing_file_write_iter(real, iter, iocb, iocb->ki_flags, &ctx);
+}
+
+static ssize_t bl_splice_read(struct file *in, loff_t *ppos,
+			      struct pipe_inode_info *pipe, size_t len,
+			      unsigned int flags)
+{
+	struct backing_file_ctx ctx = bl_ctx(in);
+
+	return backing_file_splice_read(bl_file_real(in), ppos, pipe, len,
+					flags, &ctx);
+}
+
+static ssize_t bl_splice_write(struct pipe_inode_info *pipe, struct file *out,
+			       loff_t *ppos, size_t len, unsigned int flags)
+{
+	struct backing_file_ctx ctx = bl_ctx(out);
+
+	return backing_file_splice_write(pipe, bl_file_real(out), ppos, len,
+					 flags, &ctx);
+}
+
+static int bl_mmap(struct file *file, struct vm_area_struct *vma)
+{
+	struct backing_file_ctx ctx = bl_ctx(file);
+	struct file *real = bl_file_real(file);
+
+	/* What do_mmap() does for the mount that it knows of. */
+	if (real->f_path.mnt->mnt_flags & MNT_NOEXEC) {
+		if (vma->vm_flags & VM_EXEC)
+			return -EPERM;
+		vm_flags_clear(vma, VM_MAYEXEC);
+	}
+	return backing_file_mmap(real, vma, &ctx);
+}
+
+static loff_t bl_llseek(struct file *file, loff_t offset, int whence)
+{
+	struct file *real = bl_file_real(file);
+	loff_t ret;
+
+	real->f_pos = file->f_pos;
+	ret = vfs_llseek(real, offset, whence);
+	file->f_pos = real->f_pos;
+	return ret;
+}
+
+static int bl_fsync(struct file *file, loff_t start, loff_t end, int datasync)
+{
+	return vfs_fsync_range(bl_file_real(file), start, end, datasync);
+}
+
+static long bl_fallocate(struct file *file, int mode, loff_t offset, loff_t len)
+{
+	return vfs_fallocate(bl_file_real(file), mode, offset, len);
+}
+
+static int bl_fadvise(struct file *file, loff_t offset, loff_t len, int advice)
+{
+	struct file *real = bl_file_real(file);
+	int err = vfs_fadvise(real, offset, len, advice);
+
+	/* Those of the file that readahead is done for. */
+	if (!err) {
+		spin_lock(&file->f_lock);
+		file->f_mode = (file->f_mode & ~(FMODE_RANDOM | FMODE_NOREUSE)) |
+			       (real->f_mode & (FMODE_RANDOM | FMODE_NOREUSE));
+		spin_unlock(&file->f_lock);
+	}
+	return err;
+}
+
+static ssize_t bl_copy_file_range(struct file *in, loff_t pos_in,
+				  struct file *out, loff_t pos_out,
+				  size_t len, unsigned int flags)
+{
+	return vfs_copy_file_range(bl_file_real(in), pos_in,
+				   bl_file_real(out), pos_out, len, flags);
+}
+
+static loff_t bl_remap_file_range(struct file *in, loff_t pos_in,
+				  struct file *out, loff_t pos_out,
+				  loff_t len, unsigned int flags)
+{
+	struct file *real_in = bl_file_real(in);
+	struct file *real_out = bl_file_real(out);
+
+	if (flags & REMAP_FILE_DEDUP)
+		return vfs_dedupe_file_range_one(real_in, pos_in, real_out,
+						 pos_out, len, flags);
+	return vfs_clone_file_range(real_in, pos_in, real_out, pos_out, len,
+				    flags);
+}
+
+static __poll_t bl_poll(struct file *file, struct poll_table_struct *table)
+{
+	return vfs_poll(bl_file_real(file), table);
+}
+
+static long bl_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
+{
+	return vfs_ioctl(bl_file_real(file), cmd, arg);
+}
+
+#ifdef CONFIG_COMPAT
+static long bl_compat_ioctl(struct file *file, unsigned int cmd,
+			    unsigned long arg)
+{
+	struct file *real = bl_file_real(file);
+
+	return real->f_op->compat_ioctl ?
+		real->f_op->compat_ioctl(real, cmd, arg) : -ENOIOCTLCMD;
+}
+#endif
+
+/*
+ * Locks are kept where those taken at the backing are, under the file that
+ * is open there, but in the name of the same owner.
+ */
+static int bl_lock(struct file *file, int cmd, struct file_lock *fl)
+{
+	struct file *real = bl_file_real(file);
+	int err;
+
+	fl->c.flc_file = real;
+	switch (cmd) {
+	case F_GETLK:
+	case F_OFD_GETLK:
+#if BITS_PER_LONG == 32
+	case F_GETLK64:
+#endif
+		err = vfs_test_lock(real, fl);
+		break;
+	case F_CANCELLK:
+		err = vfs_cancel_lock(real, fl);
+		break;
+	default:
+		err = vfs_lock_file(real, cmd, fl, NULL);
+	}
+	fl->c.flc_file = file;
+	return err;
+}
+
+static int bl_flock(struct file *file, int cmd, struct file_lock *fl)
+{
+	struct file *real = bl_file_real(file);
+	int err;
+
+	fl->c.flc_file = real;
+	err = real->f_op->flock ? real->f_op->flock(real, cmd, fl) :
+				  locks_lock_file_wait(real, fl);
+	fl->c.flc_file = file;
+	return err;
+}
+
+static int bl_setlease(struct file *file, int arg, struct file_lease **lease,
+		       void **priv)
+{
+	struct file *real = bl_file_real(file);
+
+	if (lease && *lease)
+		(*lease)->c.flc_file = real;
+	return vfs_setlease(real, arg, lease, priv);
+}
+
+const struct file_operations bl_file_fops = {
+	.owner = THIS_MODULE,
+	.open = bl_open,
+	.release = bl_release,
+	.flush = bl_flush,
+	.llseek = bl_llseek,
+	.read_iter = bl_read_iter,
+	.write_iter = bl_write_iter,
+	.splice_read = bl_splice_read,
+	.splice_write = bl_splice_write,
+	.mmap = bl_mmap,
+	.fsync = bl_fsync,
+	.fallocate = bl_fallocate,
+	.fadvise = bl_fadvise,
+	.copy_file_range = bl_copy_file_range,
+	.remap_file_range = bl_remap_file_range,
+	.poll = bl_poll,
+	.unlocked_ioctl = bl_ioctl,
+#ifdef CONFIG_COMPAT
+	.compat_ioctl = bl_compat_ioctl,
+#endif
+	.lock = bl_lock,
+	.flock = bl_flock,
+	.setlease = bl_setlease,
+};
+
+static int bl_dir_open(struct inode *inode, struct file *file)
+{
+	struct bl_real real;
+	struct file *lower;
+	int err;
+
+	err = bl_real_get(file->f_path.dentry, &real);
+	if (err)
+		return err;
+	if (bl_is_root(inode))
+		err = bl_open_root(file, &real);
+	if (!err) {
+		lower = dentry_open(&real.path, file->f_flags, current_cred());
+		err = IS_ERR(lower) ? PTR_ERR(lower) :
+				      bl_file_adopt(file, lower);
+	}
+	bl_real_put(&real);
+	return err;
+}
+
+static int bl_iterate(struct file *file, struct dir_context *ctx)
+{
+	struct file *real = bl_file_real(file);
+
+	real->f_pos = ctx->pos;
+	return iterate_dir(real, ctx);
+}
+
+const struct file_operations bl_dir_fops = {
+	.owner = THIS_MODULE,
+	.open = bl_dir_open,
+	.release = bl_release,
+	.flush = bl_flush,
+	.read = generic_read_dir,
+	.llseek = bl_llseek,
+	.iterate_shared = bl_iterate,
+	.fsync = bl_fsync,
+	.unlocked_ioctl = bl_ioctl,
+#ifdef CONFIG_COMPAT
+	.compat_ioctl = bl_compat_ioctl,
+#endif
+	.lock = bl_lock,
+	.flock = bl_flock,
+	.setlease = bl_setlease,
+};

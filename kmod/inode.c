@@ -1,0 +1,490 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Inodes of a tree: identity, attributes and permission.
+ *
+ * An inode stands for the inode behind it and has no state of its own. What
+ * the VFS reads from an inode directly (mode, owner, size, flags, link count)
+ * is copied at each use, so that a set-user-ID bit that was dropped below is
+ * not honoured here an instant later. All else is asked below, with the
+ * caller's credentials.
+ */
+
+#include <linux/cred.h>
+#include <linux/filelock.h>
+#include <linux/fs.h>
+#include <linux/namei.h>
+#include <linux/pagemap.h>
+#include <linux/posix_acl.h>
+#include <linux/stat.h>
+
+#include "bindlink.h"
+
+/* Inode flags that change what the VFS does before it asks us. */
+#define BL_COPY_FLAGS	(S_SYNC | S_APPEND | S_IMMUTABLE | S_DIRSYNC | S_CASEFOLD)
+/* Times, capabilities and I/O are the business of the inode behind. */
+#define BL_OWN_FLAGS	(S_NOATIME | S_NOCMTIME | S_NOSEC)
+
+static kuid_t bl_uid(struct mnt_idmap *idmap, struct inode *real)
+{
+	return AS_KUIDT(i_uid_into_vfsuid(idmap, real));
+}
+
+static kgid_t bl_gid(struct mnt_idmap *idmap, struct inode *real)
+{
+	return AS_KGIDT(i_gid_into_vfsgid(idmap, real));
+}
+
+static umode_t bl_mode(struct inode *real, struct vfsmount *mnt)
+{
+	umode_t mode = READ_ONCE(real->i_mode);
+
+	/* exec asks the mount of the tree, which knows nothing of this one. */
+	if (S_ISREG(mode) && (mnt->mnt_flags & MNT_NOSUID))
+		mode &= ~(S_ISUID | S_ISGID);
+	return mode;
+}
+
+/**
+ * bl_inode_refresh - copy what the VFS reads from an inode directly
+ * @inode: inode of a tree
+ * @real: inode behind it
+ * @mnt: private mount of @real
+ *
+ * Context: any, RCU-walk too. Writes only what differs.
+ */
+void bl_inode_refresh(struct inode *inode, struct inode *real,
+		      struct vfsmount *mnt)
+{
+	struct mnt_idmap *idmap = mnt_idmap(mnt);
+	umode_t mode = bl_mode(real, mnt);
+	kuid_t uid = bl_uid(idmap, real);
+	kgid_t gid = bl_gid(idmap, real);
+	unsigned int flags = (READ_ONCE(real->i_flags) & BL_COPY_FLAGS) |
+			     BL_OWN_FLAGS;
+	unsigned int nlink = READ_ONCE(real->i_nlink);
+	loff_t size = i_size_read(real);
+
+	if (likely(inode->i_mode == mode && uid_eq(inode->i_uid, uid) &&
+		   gid_eq(inode->i_gid, gid) &&
+		   (inode->i_flags & (BL_COPY_FLAGS | BL_OWN_FLAGS)) == flags &&
+		   inode->i_nlink == nlink && i_size_read(inode) == size &&
+		   inode->i_rdev == real->i_rdev))
+		return;
+
+	spin_lock(&inode->i_lock);
+	/*
+	 * The kind of a directory and of a symlink is in the dentry; only the
+	 * root of a tree over a file can change it, and never to those.
+	 */
+	if (S_ISDIR(inode->i_mode) == S_ISDIR(mode))
+		WRITE_ONCE(inode->i_mode, mode);
+	inode->i_uid = uid;
+	inode->i_gid = gid;
+	inode->i_rdev = real->i_rdev;
+	inode_set_flags(inode, flags, BL_COPY_FLAGS | BL_OWN_FLAGS);
+	if (inode->i_nlink != nlink)
+		set_nlink(inode, nlink);
+	i_size_write(inode, size);
+	inode->i_blkbits = real->i_blkbits;
+	spin_unlock(&inode->i_lock);
+}
+
+/* The root: what it is bound to now. Others: the inode itself knows. */
+static int bl_inode_use(struct inode *inode, int mask, struct inode **real,
+			struct vfsmount **mnt, struct bl_bind **bind)
+{
+	struct bl_tree *tree = bl_tree(inode->i_sb);
+	int err;
+
+	*bind = NULL;
+	if (!bl_is_root(inode)) {
+		*real = BL_I(inode)->real;
+		*mnt = BL_I(inode)->mnt->mnt;
+		return 0;
+	}
+	if (mask & MAY_NOT_BLOCK) {
+		struct bl_bind *b = bl_bind_rcu(tree);
+
+		if (!b)
+			return -ECHILD;
+		*real = d_inode_rcu(b->real.dentry);
+		*mnt = b->real.mnt;
+		return *real ? 0 : -ECHILD;
+	}
+	err = bl_bind_may_enter();
+	if (err)
+		return err;
+	*bind = bl_bind_get(tree);
+	if (IS_ERR(*bind)) {
+		err = PTR_ERR(*bind);
+		*bind = NULL;
+		return err;
+	}
+	*real = d_inode((*bind)->real.dentry);
+	*mnt = (*bind)->real.mnt;
+	return 0;
+}
+
+/**
+ * bl_permission - ->permission()
+ * @idmap: ID mapping of the tree's mount, always the trivial one
+ * @inode: inode of a tree
+ * @mask: MAY_*
+ *
+ * For the root this is also where every walk through it, from a working
+ * directory too, finds out what it is bound to.
+ *
+ * Return: what the inode behind says; -EROFS and -EACCES where the mount of
+ * the backing is read-only or noexec.
+ */
+int bl_permission(struct mnt_idmap *idmap, struct inode *inode, int mask)
+{
+	struct bl_bind *bind;
+	struct vfsmount *mnt;
+	struct inode *real;
+	int err;
+
+	err = bl_inode_use(inode, mask, &real, &mnt, &bind);
+	if (err)
+		return err;
+	bl_inode_refresh(inode, real, mnt);
+	err = inode_permission(mnt_idmap(mnt), real, mask);
+	if (!err && unlikely(mnt->mnt_flags & (MNT_READONLY | MNT_NOEXEC))) {
+		umode_t mode = real->i_mode;
+
+		if ((mask & MAY_WRITE) && (mnt->mnt_flags & MNT_READONLY) &&
+		    (S_ISREG(mode) || S_ISDIR(mode) || S_ISLNK(mode)))
+			err = -EROFS;
+		else if ((mask & MAY_EXEC) && (mnt->mnt_flags & MNT_NOEXEC) &&
+			 S_ISREG(mode))
+			err = -EACCES;
+	}
+	bl_bind_put(bind);
+	return err;
+}
+
+/**
+ * bl_getattr - ->getattr()
+ * @idmap: ID mapping of the tree's mount, always the trivial one
+ * @path: path in the tree
+ * @stat: result
+ * @mask: STATX_*
+ * @flags: AT_STATX_*
+ *
+ * Return: as ->getattr(); attributes, device and inode number are those of
+ * the inode behind.
+ */
+int bl_getattr(struct mnt_idmap *idmap, const struct path *path,
+	       struct kstat *stat, u32 mask, unsigned int flags)
+{
+	struct dentry *dentry = path->dentry;
+	struct bl_bind *bind = NULL;
+	struct bl_real real;
+	int err;
+
+	if (dentry != dentry->d_sb->s_root) {
+		err = bl_real_get(dentry, &real);
+		if (err)
+			return err;
+		err = vfs_getattr_nosec(&real.path, stat, mask, flags);
+		bl_real_put(&real);
+		return err;
+	}
+
+	bind = bl_bind_get(bl_tree(dentry->d_sb));
+	if (IS_ERR(bind))
+		return PTR_ERR(bind);
+	err = vfs_getattr_nosec(&bind->real, stat, mask, flags);
+	bl_bind_put(bind);
+	return err;
+}
+
+static int bl_notify_change(struct bl_real *real, const struct iattr *attr)
+{
+	struct inode *inode = d_inode(real->path.dentry);
+	struct inode *delegated;
+	struct iattr copy;
+	int err;
+
+	do {
+		delegated = NULL;
+		copy = *attr;
+		inode_lock(inode);
+		err = notify_change(mnt_idmap(real->path.mnt),
+				    real->path.dentry, &copy, &delegated);
+		inode_unlock(inode);
+		if (!delegated)
+			break;
+		err = break_deleg_wait(&delegated);
+	} while (!err);
+	return err;
+}
+
+/**
+ * bl_setattr - ->setattr()
+ * @idmap: ID mapping of the tree's mount, always the trivial one
+ * @dentry: dentry of a tree, its inode locked by the VFS
+ * @attr: attributes to set
+ *
+ * Return: as ->setattr().
+ */
+int bl_setattr(struct mnt_idmap *idmap, struct dentry *dentry,
+	       struct iattr *attr)
+{
+	struct iattr lower = *attr;
+	struct inode *inode;
+	struct bl_real real;
+	int err;
+
+	err = bl_real_get(dentry, &real);
+	if (err)
+		return err;
+	if (lower.ia_valid & ATTR_FILE)
+		lower.ia_file = bl_file_real(lower.ia_file);
+	inode = d_inode(real.path.dentry);
+
+	/* The root may be bound to something else than what was checked. */
+	if ((lower.ia_valid & ATTR_SIZE) && !(lower.ia_valid & ATTR_FILE) &&
+	    bl_is_root(d_inode(dentry))) {
+		err = inode_permission(mnt_idmap(real.path.mnt), inode,
+				       MAY_WRITE);
+		if (err)
+			goto out;
+	}
+
+	/* The VFS made a mode of these; the filesystem below does so too. */
+	if (lower.ia_valid & (ATTR_KILL_SUID | ATTR_KILL_SGID))
+		lower.ia_valid &= ~ATTR_MODE;
+	/* O_TRUNC is gone from the flags that the file below is opened with. */
+	lower.ia_valid &= ~ATTR_OPEN;
+
+	err = mnt_want_write(real.path.mnt);
+	if (err)
+		goto out;
+	if (lower.ia_valid & ATTR_SIZE) {
+		err = get_write_access(inode);
+		if (err)
+			goto out_drop;
+		if (!(lower.ia_valid & ATTR_FILE))
+			err = break_lease(inode, O_WRONLY);
+	}
+	if (!err)
+		err = bl_notify_change(&real, &lower);
+	if (lower.ia_valid & ATTR_SIZE)
+		put_write_access(inode);
+	if (!err)
+		bl_inode_refresh(d_inode(dentry), inode, real.path.mnt);
+out_drop:
+	mnt_drop_write(real.path.mnt);
+out:
+	bl_real_put(&real);
+	return err;
+}
+
+static const char *bl_get_link(struct dentry *dentry, struct inode *inode,
+			       struct delayed_call *done)
+{
+	struct bl_real real;
+	const char *target;
+	int err;
+
+	if (!dentry) {
+		/* The target of a symlink never changes. */
+		target = READ_ONCE(BL_I(inode)->real->i_link);
+		return target ?: ERR_PTR(-ECHILD);
+	}
+	err = bl_real_get(dentry, &real);
+	if (err)
+		return ERR_PTR(err);
+	touch_atime(&real.path);
+	target = vfs_get_link(real.path.dentry, done);
+	bl_real_put(&real);
+	return target;
+}
+
+static int bl_fiemap(struct inode *inode, struct fiemap_extent_info *info,
+		     u64 start, u64 len)
+{
+	struct bl_bind *bind;
+	struct vfsmount *mnt;
+	struct inode *real;
+	int err;
+
+	err = bl_inode_use(inode, 0, &real, &mnt, &bind);
+	if (err)
+		return err;
+	err = real->i_op->fiemap ?
+		real->i_op->fiemap(real, info, start, len) : -EOPNOTSUPP;
+	bl_bind_put(bind);
+	return err;
+}
+
+const struct inode_operations bl_dir_iops = {
+	.lookup = bl_lookup,
+	.permission = bl_permission,
+	.getattr = bl_getattr,
+	.setattr = bl_setattr,
+	.listxattr = bl_listxattr,
+	.get_inode_acl = bl_get_inode_acl,
+	.get_acl = bl_get_acl,
+	.set_acl = bl_set_acl,
+	.fileattr_get = bl_fileattr_get,
+	.fileattr_set = bl_fileattr_set,
+	.fiemap = bl_fiemap,
+	.create = bl_create,
+	.mkdir = bl_mkdir,
+	.mknod = bl_mknod,
+	.symlink = bl_symlink,
+	.link = bl_link_op,
+	.unlink = bl_unlink,
+	.rmdir = bl_rmdir,
+	.rename = bl_rename,
+	.tmpfile = bl_tmpfile,
+	.atomic_open = bl_atomic_open,
+};
+
+const struct inode_operations bl_file_iops = {
+	.permission = bl_permission,
+	.getattr = bl_getattr,
+	.setattr = bl_setattr,
+	.listxattr = bl_listxattr,
+	.get_inode_acl = bl_get_inode_acl,
+	.get_acl = bl_get_acl,
+	.set_acl = bl_set_acl,
+	.fileattr_get = bl_fileattr_get,
+	.fileattr_set = bl_fileattr_set,
+	.fiemap = bl_fiemap,
+};
+
+const struct inode_operations bl_symlink_iops = {
+	.permission = bl_permission,
+	.getattr = bl_getattr,
+	.setattr = bl_setattr,
+	.listxattr = bl_listxattr,
+	.get_link = bl_get_link,
+	.fileattr_get = bl_fileattr_get,
+	.fileattr_set = bl_fileattr_set,
+};
+
+static void bl_inode_setup(struct inode *inode, umode_t mode)
+{
+	inode->i_mode = mode;
+	inode->i_flags |= BL_OWN_FLAGS;
+	/* The ACL is asked for at each use: it may change below. */
+	inode->i_acl = ACL_DONT_CACHE;
+	inode->i_default_acl = ACL_DONT_CACHE;
+	if (S_ISDIR(mode)) {
+		inode->i_op = &bl_dir_iops;
+		inode->i_fop = &bl_dir_fops;
+	} else if (S_ISLNK(mode)) {
+		inode->i_op = &bl_symlink_iops;
+	} else {
+		/*
+		 * FIFOs and devices too: they are opened below, where the
+		 * other ends are.
+		 */
+		inode->i_op = &bl_file_iops;
+		inode->i_fop = &bl_file_fops;
+	}
+}
+
+static void bl_inode_fill(struct inode *inode, struct bl_mnt *mnt,
+			  struct inode *real)
+{
+	inode->i_ino = real->i_ino;
+	bl_inode_setup(inode, real->i_mode);
+	bl_inode_refresh(inode, real, mnt->mnt);
+}
+
+struct bl_inode_key {
+	struct inode *real;
+	struct bl_mnt *mnt;
+};
+
+static int bl_inode_test(struct inode *inode, void *data)
+{
+	struct bl_inode_key *key = data;
+
+	return BL_I(inode)->real == key->real && BL_I(inode)->mnt == key->mnt;
+}
+
+static int bl_inode_set(struct inode *inode, void *data)
+{
+	struct bl_inode_key *key = data;
+
+	ihold(key->real);
+	BL_I(inode)->real = key->real;
+	BL_I(inode)->mnt = key->mnt;
+	return 0;
+}
+
+/**
+ * bl_inode_get - the inode of a tree that stands for an inode below
+ * @sb: the tree
+ * @mnt: private mount through which @real is used
+ * @real: inode below, held by the caller
+ *
+ * Hard links are one inode. What is seen through two mounts is two, because
+ * directories may not have two places in one tree.
+ *
+ * Return: the inode, or ERR_PTR(-ENOMEM).
+ */
+struct inode *bl_inode_get(struct super_block *sb, struct bl_mnt *mnt,
+			   struct inode *real)
+{
+	struct bl_inode_key key = { .real = real, .mnt = mnt };
+	struct inode *inode;
+
+	inode = iget5_locked(sb, (unsigned long)real / L1_CACHE_BYTES,
+			     bl_inode_test, bl_inode_set, &key);
+	if (!inode)
+		return ERR_PTR(-ENOMEM);
+	if (inode->i_state & I_NEW) {
+		bl_inode_fill(inode, mnt, real);
+		unlock_new_inode(inode);
+	} else {
+		bl_inode_refresh(inode, real, mnt->mnt);
+	}
+	return inode;
+}
+
+/**
+ * bl_inode_new - another inode for a directory below
+ * @sb: the tree
+ * @mnt: private mount through which @real is used
+ * @real: directory below
+ *
+ * Return: an inode that bl_inode_get() does not find, or ERR_PTR(-ENOMEM).
+ */
+struct inode *bl_inode_new(struct super_block *sb, struct bl_mnt *mnt,
+			   struct inode *real)
+{
+	struct bl_inode_key key = { .real = real, .mnt = mnt };
+	struct inode *inode = new_inode(sb);
+
+	if (!inode)
+		return ERR_PTR(-ENOMEM);
+	bl_inode_set(inode, &key);
+	bl_inode_fill(inode, mnt, real);
+	lockdep_annotate_inode_mutex_key(inode);
+	return inode;
+}
+
+/**
+ * bl_inode_root - the inode of a tree's root
+ * @sb: the tree
+ * @type: S_IFDIR or S_IFREG
+ *
+ * Return: the inode, or NULL.
+ */
+struct inode *bl_inode_root(struct super_block *sb, umode_t type)
+{
+	struct inode *inode = new_inode(sb);
+
+	if (!inode)
+		return NULL;
+	inode->i_ino = get_next_ino();
+	bl_inode_setup(inode, type);
+	lockdep_annotate_inode_mutex_key(inode);
+	return inode;
+}

@@ -1,0 +1,416 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The generic netlink family.
+ *
+ * uapi/bindlink.yaml is the description of it; the tables are generated.
+ */
+
+#include <linux/capability.h>
+#include <linux/file.h>
+#include <linux/module.h>
+#include <linux/netlink.h>
+#include <linux/notifier.h>
+#include <linux/slab.h>
+#include <net/genetlink.h>
+#include <net/netlink.h>
+#include <net/sock.h>
+
+#include "bindlink.h"
+#include "netlink-gen.h"
+
+static const struct genl_multicast_group bl_nl_mcgrps[] = {
+	[BINDLINK_NLGRP_LINKS] = {
+		.name = BINDLINK_MCGRP_LINKS,
+		.flags = GENL_MCAST_CAP_SYS_ADMIN,
+	},
+};
+
+static int bl_nl_allowed(struct sk_buff *skb, struct netlink_ext_ack *extack)
+{
+	if (netlink_capable(skb, CAP_SYS_ADMIN))
+		return 0;
+	NL_SET_ERR_MSG(extack,
+		       "CAP_SYS_ADMIN in the initial user namespace is needed");
+	return -EPERM;
+}
+
+int bl_nl_pre_doit(const struct genl_split_ops *ops, struct sk_buff *skb,
+		   struct genl_info *info)
+{
+	return bl_nl_allowed(skb, info->extack);
+}
+
+/* Tell @why, and which attribute is to blame. */
+static int bl_nl_refuse(struct genl_info *info, const struct bl_why *why,
+			int err)
+{
+	if (why->attr && info->attrs[why->attr])
+		NL_SET_BAD_ATTR(info->extack, info->attrs[why->attr]);
+	if (why->msg)
+		info->extack->_msg = why->msg;
+	else if (err == -ENOMEM)
+		NL_SET_ERR_MSG(info->extack, "out of memory");
+	return err;
+}
+
+/* A path attribute, which has to be there and to be one string. */
+static const char *bl_nl_path(struct genl_info *info, int type)
+{
+	const struct nlattr *attr = info->attrs[type];
+
+	if (!attr) {
+		NL_SET_ERR_MSG(info->extack, "a path is missing");
+		NL_SET_ERR_ATTR_MISS(info->extack, NULL, type);
+		return ERR_PTR(-EINVAL);
+	}
+	if (strnlen(nla_data(attr), nla_len(attr)) + 1 != nla_len(attr)) {
+		NL_SET_ERR_MSG_ATTR(info->extack, attr,
+				    "the path has a NUL inside");
+		return ERR_PTR(-EINVAL);
+	}
+	return nla_data(attr);
+}
+
+static int bl_nl_plan(struct genl_info *info, struct bl_plan *plan,
+		      struct bl_why *why)
+{
+	const char *virtual = bl_nl_path(info, BINDLINK_A_LINK_VIRTUAL);
+	const char *backing = bl_nl_path(info, BINDLINK_A_LINK_BACKING);
+	struct nlattr *flags = info->attrs[BINDLINK_A_LINK_FLAGS];
+	struct nlattr *attach = info->attrs[BINDLINK_A_LINK_ATTACH];
+	int err;
+
+	memset(plan, 0, sizeof(*plan));
+	if (IS_ERR(virtual))
+		return PTR_ERR(virtual);
+	if (IS_ERR(backing))
+		return PTR_ERR(backing);
+	err = bl_plan_init(plan, virtual, backing,
+			   flags ? nla_get_u32(flags) : 0,
+			   attach ? nla_get_u32(attach) : BINDLINK_ATTACH_AUTO,
+			   info->attrs[BINDLINK_A_LINK_EXCEPTION], why);
+	return err ? bl_nl_refuse(info, why, err) : 0;
+}
+
+static int bl_nl_put_u64(struct sk_buff *skb, int type, u64 value)
+{
+	return nla_put(skb, type, sizeof(value), &value);
+}
+
+static u64 bl_nl_dev(dev_t dev)
+{
+	return (u64)MAJOR(dev) << 32 | MINOR(dev);
+}
+
+static int bl_nl_put_link(struct sk_buff *skb, const struct bl_link_info *link)
+{
+	if (bl_nl_put_u64(skb, BINDLINK_A_LINK_ID, link->id) ||
+	    nla_put_string(skb, BINDLINK_A_LINK_VIRTUAL, link->virtual) ||
+	    nla_put_string(skb, BINDLINK_A_LINK_BACKING, link->backing) ||
+	    nla_put_u32(skb, BINDLINK_A_LINK_FLAGS, link->flags) ||
+	    nla_put_u32(skb, BINDLINK_A_LINK_CARRIER, link->carrier) ||
+	    nla_put_string(skb, BINDLINK_A_LINK_CARRIER_PATH, link->virtual) ||
+	    bl_nl_put_u64(skb, BINDLINK_A_LINK_DEV, bl_nl_dev(link->dev)))
+		return -EMSGSIZE;
+	return 0;
+}
+
+/* Enough for any link: three paths and some numbers. */
+static size_t bl_nl_link_size(const struct bl_link_info *link)
+{
+	return NLMSG_ALIGN(GENL_HDRLEN) + 256 +
+	       2 * nla_total_size(strlen(link->virtual) + 1) +
+	       nla_total_size(strlen(link->backing) + 1);
+}
+
+static int bl_nl_reply_link(struct genl_info *info,
+			    const struct bl_link_info *link)
+{
+	struct sk_buff *skb = genlmsg_new(bl_nl_link_size(link), GFP_KERNEL);
+	void *hdr;
+
+	if (!skb)
+		return -ENOMEM;
+	hdr = genlmsg_put_reply(skb, info, &bindlink_nl_family, 0,
+				info->genlhdr->cmd);
+	if (!hdr || bl_nl_put_link(skb, link)) {
+		nlmsg_free(skb);
+		return -EMSGSIZE;
+	}
+	genlmsg_end(skb, hdr);
+	return genlmsg_reply(skb, info);
+}
+
+int bindlink_nl_link_plan_doit(struct sk_buff *skb, struct genl_info *info)
+{
+	struct bl_why why = {};
+	struct bl_plan plan;
+	struct sk_buff *reply;
+	void *hdr;
+	int err;
+
+	err = bl_nl_plan(info, &plan, &why);
+	if (err)
+		goto out;
+	err = -ENOMEM;
+	reply = genlmsg_new(256 + 2 * nla_total_size(PATH_MAX) +
+			    nla_total_size(PATH_MAX), GFP_KERNEL);
+	if (!reply)
+		goto out;
+	hdr = genlmsg_put_reply(reply, info, &bindlink_nl_family, 0,
+				info->genlhdr->cmd);
+	if (!hdr ||
+	    nla_put_string(reply, BINDLINK_A_LINK_VIRTUAL, plan.virtual) ||
+	    nla_put_string(reply, BINDLINK_A_LINK_BACKING, plan.backing) ||
+	    nla_put_u32(reply, BINDLINK_A_LINK_FLAGS, plan.flags) ||
+	    nla_put_u32(reply, BINDLINK_A_LINK_CARRIER, BINDLINK_ATTACH_PATH) ||
+	    nla_put_string(reply, BINDLINK_A_LINK_CARRIER_PATH, plan.virtual)) {
+		nlmsg_free(reply);
+		err = -EMSGSIZE;
+		goto out;
+	}
+	genlmsg_end(reply, hdr);
+	err = genlmsg_reply(reply, info);
+out:
+	bl_plan_destroy(&plan);
+	return err;
+}
+
+int bindlink_nl_link_new_doit(struct sk_buff *skb, struct genl_info *info)
+{
+	struct bl_why why = {};
+	struct bl_plan plan;
+	struct file *file;
+	int err;
+
+	if (GENL_REQ_ATTR_CHECK(info, BINDLINK_A_LINK_TREE_FD)) {
+		NL_SET_ERR_MSG(info->extack, "the descriptor of a tree is missing");
+		return -EINVAL;
+	}
+	file = fget_raw(nla_get_s32(info->attrs[BINDLINK_A_LINK_TREE_FD]));
+	if (!file) {
+		NL_SET_ERR_MSG_ATTR(info->extack,
+				    info->attrs[BINDLINK_A_LINK_TREE_FD],
+				    "the descriptor is not open");
+		return -EBADF;
+	}
+	err = bl_nl_plan(info, &plan, &why);
+	if (!err) {
+		err = bl_link_create(&plan, file, &why);
+		if (err)
+			bl_nl_refuse(info, &why, err);
+	}
+	bl_plan_destroy(&plan);
+	fput(file);
+	return err;
+}
+
+int bindlink_nl_link_hold_doit(struct sk_buff *skb, struct genl_info *info)
+{
+	const char *virtual = bl_nl_path(info, BINDLINK_A_LINK_VIRTUAL);
+	struct bl_link_info link = {};
+	struct bl_why why = {};
+	int err;
+
+	if (IS_ERR(virtual))
+		return PTR_ERR(virtual);
+	err = bl_link_hold(virtual, info->snd_portid, genl_info_net(info),
+			   &link, &why);
+	if (err)
+		return bl_nl_refuse(info, &why, err);
+	err = bl_nl_reply_link(info, &link);
+	bl_link_info_free(&link);
+	return err;
+}
+
+int bindlink_nl_link_del_doit(struct sk_buff *skb, struct genl_info *info)
+{
+	const char *virtual = bl_nl_path(info, BINDLINK_A_LINK_VIRTUAL);
+	struct bl_why why = {};
+	int err;
+
+	if (IS_ERR(virtual))
+		return PTR_ERR(virtual);
+	err = bl_link_remove(virtual, info->snd_portid, genl_info_net(info),
+			     &why);
+	return err ? bl_nl_refuse(info, &why, err) : 0;
+}
+
+int bindlink_nl_link_get_doit(struct sk_buff *skb, struct genl_info *info)
+{
+	const char *virtual = bl_nl_path(info, BINDLINK_A_LINK_VIRTUAL);
+	struct bl_link_info link = {};
+	struct bl_why why = {};
+	int err;
+
+	if (IS_ERR(virtual))
+		return PTR_ERR(virtual);
+	err = bl_link_get_info(virtual, &link, &why);
+	if (err)
+		return bl_nl_refuse(info, &why, err);
+	err = bl_nl_reply_link(info, &link);
+	bl_link_info_free(&link);
+	return err;
+}
+
+/**
+ * struct bl_nl_dump - where a dump is
+ * @after: id of the last link that was told
+ */
+struct bl_nl_dump {
+	u64 after;
+};
+
+/* Later rounds run in the reader's context: privilege is asked for here. */
+int bl_nl_dump_start(struct netlink_callback *cb)
+{
+	return bl_nl_allowed(cb->skb, cb->extack);
+}
+
+int bindlink_nl_link_get_dumpit(struct sk_buff *skb,
+				struct netlink_callback *cb)
+{
+	struct bl_nl_dump *dump = (void *)cb->ctx;
+	struct bl_link_info link;
+	void *hdr;
+	int err;
+
+	NL_ASSERT_DUMP_CTX_FITS(struct bl_nl_dump);
+	/* A round that comes to a changed set of links says so. */
+	cb->seq = bl_link_generation();
+	for (;;) {
+		err = bl_link_next_info(dump->after, &link);
+		if (err)
+			return err == -ENOENT ? skb->len : err;
+		hdr = genlmsg_put(skb, NETLINK_CB(cb->skb).portid,
+				  cb->nlh->nlmsg_seq, &bindlink_nl_family,
+				  NLM_F_MULTI, BINDLINK_CMD_LINK_GET);
+		if (!hdr || bl_nl_put_link(skb, &link)) {
+			if (hdr)
+				genlmsg_cancel(skb, hdr);
+			bl_link_info_free(&link);
+			/* Without room for one there is no progress. */
+			return skb->len ?: -EMSGSIZE;
+		}
+		genl_dump_check_consistent(cb, hdr);
+		genlmsg_end(skb, hdr);
+		dump->after = link.id;
+		bl_link_info_free(&link);
+	}
+}
+
+int bindlink_nl_resolve_doit(struct sk_buff *skb, struct genl_info *info)
+{
+	const char *path = bl_nl_path(info, BINDLINK_A_LINK_PATH);
+	struct bl_link_info link;
+	struct bl_why why = {};
+	struct sk_buff *reply;
+	char *name, *real;
+	void *hdr;
+	int err, error;
+
+	if (IS_ERR(path))
+		return PTR_ERR(path);
+	err = bl_link_resolve(path, &link, &name, &real, &error, &why);
+	if (err)
+		return bl_nl_refuse(info, &why, err);
+
+	err = -ENOMEM;
+	reply = genlmsg_new(256 + 5 * nla_total_size(PATH_MAX), GFP_KERNEL);
+	if (!reply)
+		goto out;
+	err = -EMSGSIZE;
+	hdr = genlmsg_put_reply(reply, info, &bindlink_nl_family, 0,
+				info->genlhdr->cmd);
+	if (!hdr || nla_put_string(reply, BINDLINK_A_LINK_PATH, name) ||
+	    (real && nla_put_string(reply, BINDLINK_A_LINK_REAL_PATH, real)) ||
+	    (error && nla_put_s32(reply, BINDLINK_A_LINK_ERROR, error)) ||
+	    (link.virtual && bl_nl_put_link(reply, &link))) {
+		nlmsg_free(reply);
+		goto out;
+	}
+	genlmsg_end(reply, hdr);
+	err = genlmsg_reply(reply, info);
+out:
+	bl_link_info_free(&link);
+	kfree(name);
+	kfree(real);
+	return err;
+}
+
+/**
+ * bl_netlink_notify - tell whoever listens that a link was made or removed
+ * @link: description of the link
+ * @cmd: BINDLINK_CMD_LINK_NEW_NTF or BINDLINK_CMD_LINK_DEL_NTF
+ *
+ * Listeners that are lost a message get ENOBUFS and have to ask.
+ */
+void bl_netlink_notify(const struct bl_link_info *link, u8 cmd)
+{
+	struct sk_buff *skb;
+	void *hdr;
+
+	if (!genl_has_listeners(&bindlink_nl_family, &init_net,
+				BINDLINK_NLGRP_LINKS))
+		return;
+	skb = genlmsg_new(bl_nl_link_size(link), GFP_KERNEL);
+	if (!skb)
+		goto lost;
+	hdr = genlmsg_put(skb, 0, 0, &bindlink_nl_family, 0, cmd);
+	if (!hdr || bl_nl_put_link(skb, link)) {
+		nlmsg_free(skb);
+		goto lost;
+	}
+	genlmsg_end(skb, hdr);
+	genlmsg_multicast(&bindlink_nl_family, skb, 0, BINDLINK_NLGRP_LINKS,
+			  GFP_KERNEL);
+	return;
+lost:
+	genl_set_err(&bindlink_nl_family, &init_net, 0, BINDLINK_NLGRP_LINKS,
+		     -ENOBUFS);
+}
+
+/* Sockets let go of what they hold when they are closed. */
+static int bl_nl_event(struct notifier_block *block, unsigned long event,
+		       void *data)
+{
+	struct netlink_notify *notify = data;
+
+	if (event == NETLINK_URELEASE && notify->protocol == NETLINK_GENERIC)
+		bl_link_release_holder(notify->portid, notify->net);
+	return NOTIFY_DONE;
+}
+
+static struct notifier_block bl_nl_notifier = {
+	.notifier_call = bl_nl_event,
+};
+
+/**
+ * bl_netlink_init - register the family
+ *
+ * Return: 0 or a negative errno.
+ */
+int __init bl_netlink_init(void)
+{
+	int err;
+
+	/* The generator cannot say who may listen. */
+	bindlink_nl_family.mcgrps = bl_nl_mcgrps;
+	err = netlink_register_notifier(&bl_nl_notifier);
+	if (err)
+		return err;
+	err = genl_register_family(&bindlink_nl_family);
+	if (err)
+		netlink_unregister_notifier(&bl_nl_notifier);
+	return err;
+}
+
+/**
+ * bl_netlink_exit - undo bl_netlink_init()
+ */
+void bl_netlink_exit(void)
+{
+	genl_unregister_family(&bindlink_nl_family);
+	netlink_unregister_notifier(&bl_nl_notifier);
+}
+MODULE_ALIAS_GENL_FAMILY(BINDLINK_FAMILY_NAME);
