@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: GPL-2.0
+#
+# make            module for the installed kernel headers, library, command
+# make demo       show bind links in a virtual machine
+# make check      all tests, on the stock and on the debug kernel
+# make bench      instruction counts, beside bind mounts and overlayfs
+# make lint       sparse, checkpatch, cppcheck, clang-tidy, shellcheck
+# make install    DESTDIR, PREFIX and KVER are honoured; also uninstall
+# make deps       the Debian packages that all this needs (root)
+
+O ?= $(CURDIR)/build
+PREFIX ?= /usr/local
+DESTDIR ?=
+
+# The newest headers that are installed, or KVER.
+KVER ?= $(patsubst /lib/modules/%/build,%,$(lastword $(shell \
+	ls -d /lib/modules/*/build 2>/dev/null | sort -V)))
+KDIR ?= /lib/modules/$(KVER)/build
+MODDIR ?= /lib/modules/$(KVER)/updates
+
+sources := Kbuild Kconfig kmod uapi
+
+.PHONY: all kmod lib cli selftests demo check bench lint deps ynl \
+	install uninstall clean FORCE
+
+all: kmod lib cli
+
+# Built outside the sources, so that several kernels can be built for. The
+# sources are copied by content, which keeps what is up to date.
+kmod: $(O)/kmod/.synced
+	$(MAKE) -C $(KDIR) M=$(O)/kmod CONFIG_BINDLINK=m modules
+
+$(O)/kmod/.synced: FORCE
+	@test -n "$(KVER)" || { echo "no kernel headers are installed; try: make deps" >&2; exit 1; }
+	@mkdir -p $(O)/kmod
+	@rsync -rl --checksum $(sources) $(O)/kmod/
+
+lib:
+	$(MAKE) -C lib O=$(O)/lib
+
+cli: lib
+	$(MAKE) -C cli O=$(O)/cli LIB_O=$(O)/lib
+
+selftests: lib
+	$(MAKE) -C selftests O=$(O)/selftests LIB_O=$(O)/lib
+
+demo: deps
+	selftests/demo.sh
+
+check: deps
+	selftests/check.sh
+
+bench: deps
+	selftests/vm.sh -k stock -i -- selftests/bench.sh
+
+lint: deps
+	selftests/lint.sh
+
+deps:
+	@selftests/install-deps.sh
+
+# Generate what the YNL spec describes; KSRC is a kernel source tree.
+ynl:
+	uapi/generate.sh $(KSRC)
+
+install: all
+	install -D -m 644 $(O)/kmod/bindlink.ko $(DESTDIR)$(MODDIR)/bindlink.ko
+	$(MAKE) -C lib install O=$(O)/lib PREFIX=$(PREFIX) DESTDIR=$(DESTDIR)
+	$(MAKE) -C cli install O=$(O)/cli LIB_O=$(O)/lib PREFIX=$(PREFIX) DESTDIR=$(DESTDIR)
+	$(if $(DESTDIR),,depmod $(KVER))
+
+uninstall:
+	rm -f $(DESTDIR)$(MODDIR)/bindlink.ko
+	$(MAKE) -C lib uninstall O=$(O)/lib PREFIX=$(PREFIX) DESTDIR=$(DESTDIR)
+	$(MAKE) -C cli uninstall O=$(O)/cli LIB_O=$(O)/lib PREFIX=$(PREFIX) DESTDIR=$(DESTDIR)
+	$(if $(DESTDIR),,depmod $(KVER))
+
+clean:
+	rm -rf $(O)
+
+FORCE:
