@@ -92,6 +92,7 @@ bool bl_watch_start(void)
 			goto fail;
 	}
 	bl_watch_users = 1;
+	/* The files before the word that they are there. */
 	smp_store_release(&bl_watch_on, true);
 	return true;
 fail:
@@ -114,6 +115,7 @@ static bool bl_watch_event(int *event)
 	bool on;
 
 	preempt_disable();
+	/* Pairs with bl_watch_start(). */
 	on = smp_load_acquire(&bl_watch_on);
 	if (on) {
 		struct file *file = *this_cpu_ptr(&bl_watch_file);
@@ -148,29 +150,34 @@ static int bl_guard_enter(struct bl_guard *new, const struct bl_tree *tree,
 {
 	struct bl_guard *guard;
 	unsigned int depth = 0;
+	int err = 0;
 
-	guard(spinlock)(&bl_guard_lock);
+	spin_lock(&bl_guard_lock);
 	hash_for_each_possible(bl_guards, guard, node, (unsigned long)current) {
 		if (guard->task != current)
 			continue;
 		if (guard->tree == tree || ++depth >= BL_MAX_DEPTH)
-			return -ELOOP;
+			err = -ELOOP;
 	}
-	new->task = current;
-	new->tree = tree;
-	new->locked = locked;
-	if (locked)
-		atomic_inc(&bl_guards_locked);
-	hash_add(bl_guards, &new->node, (unsigned long)current);
-	return 0;
+	if (!err) {
+		new->task = current;
+		new->tree = tree;
+		new->locked = locked;
+		if (locked)
+			atomic_inc(&bl_guards_locked);
+		hash_add(bl_guards, &new->node, (unsigned long)current);
+	}
+	spin_unlock(&bl_guard_lock);
+	return err;
 }
 
 static void bl_guard_leave(struct bl_guard *guard)
 {
-	guard(spinlock)(&bl_guard_lock);
+	spin_lock(&bl_guard_lock);
 	if (guard->locked)
 		atomic_dec(&bl_guards_locked);
 	hash_del(&guard->node);
+	spin_unlock(&bl_guard_lock);
 }
 
 /*
@@ -180,14 +187,16 @@ static void bl_guard_leave(struct bl_guard *guard)
 static bool bl_guard_is_locked(void)
 {
 	struct bl_guard *guard;
+	bool locked = false;
 
 	if (likely(!atomic_read(&bl_guards_locked)))
 		return false;
-	guard(spinlock)(&bl_guard_lock);
+	spin_lock(&bl_guard_lock);
 	hash_for_each_possible(bl_guards, guard, node, (unsigned long)current)
-		if (guard->task == current && guard->locked)
-			return true;
-	return false;
+		if (guard->task == current)
+			locked |= guard->locked;
+	spin_unlock(&bl_guard_lock);
+	return locked;
 }
 
 static struct bl_bind *bl_bind_alloc(unsigned int nr)

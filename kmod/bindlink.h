@@ -294,11 +294,11 @@ struct bl_tree {
 	struct bl_link *owner;
 	struct bl_bind __rcu *bind;
 	struct bl_bind *carrier;
-	spinlock_t bind_lock;
+	spinlock_t bind_lock;		/* publishing @bind */
 	u64 bind_ticket;
 	atomic64_t ticket;
 	struct list_head mnts;
-	struct mutex mnt_mutex;
+	struct mutex mnt_mutex;		/* adding to @mnts */
 	bool is_dir;
 	struct rcu_head rcu;
 };

@@ -875,10 +875,12 @@ int bl_link_resolve(const char *path, struct bl_link_info *info,
 			err = bl_resolve_tree(&at, info, buf, real, error);
 		} else {
 			p = d_path(&at, buf, PATH_MAX);
-			if (IS_ERR(p))
+			if (IS_ERR(p)) {
 				err = PTR_ERR(p);
-			else if (!(*real = kstrdup(p, GFP_KERNEL)))
-				err = -ENOMEM;
+			} else {
+				*real = kstrdup(p, GFP_KERNEL);
+				err = *real ? 0 : -ENOMEM;
+			}
 		}
 		path_put(&at);
 		goto out;

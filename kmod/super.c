@@ -250,9 +250,11 @@ static const struct fs_context_operations bl_context_ops = {
 
 static int bl_init_fs_context(struct fs_context *fc)
 {
-	fc->fs_private = kzalloc(sizeof(struct bl_fc), GFP_KERNEL_ACCOUNT);
-	if (!fc->fs_private)
+	struct bl_fc *ctx = kzalloc(sizeof(*ctx), GFP_KERNEL_ACCOUNT);
+
+	if (!ctx)
 		return -ENOMEM;
+	fc->fs_private = ctx;
 	fc->ops = &bl_context_ops;
 	return 0;
 }
