@@ -493,7 +493,7 @@ static struct bl_bind *bl_bind_make(struct bl_tree *tree,
 }
 
 static struct bl_bind *bl_bind_resolve(struct bl_tree *tree,
-				       const struct bl_link *link)
+				       const struct bl_link *link, bool locked)
 {
 	const struct cred *old_cred = override_creds(link->cred);
 	u64 ticket = atomic64_inc_return(&tree->ticket);
@@ -505,7 +505,7 @@ static struct bl_bind *bl_bind_resolve(struct bl_tree *tree,
 	/* First the count, then what it is to prove. */
 	watched = link->watch && bl_watch_event(&event);
 	err = bl_bind_walk(tree, link, "", LOOKUP_FOLLOW | LOOKUP_AUTOMOUNT,
-			   false, &user);
+			   locked, &user);
 	if (err) {
 		bind = ERR_PTR(err);
 	} else {
@@ -579,8 +579,11 @@ static struct bl_bind *bl_bind_find(struct bl_tree *tree, bool any)
 		/* The link is being replaced by the carrier. */
 		cpu_relax();
 	}
-	bind = bl_bind_resolve(tree, link);
+	bind = bl_bind_resolve(tree, link, any);
 	bl_link_put(link);
+	/* The VFS walks again, from the top and with nothing locked. */
+	if (any && bind == ERR_PTR(-EDEADLK))
+		bind = ERR_PTR(-ESTALE);
 	return bind;
 }
 

@@ -447,7 +447,6 @@ struct file *bl_file_real(const struct file *file);
 extern const struct xattr_handler * const bl_xattr_handlers[];
 
 ssize_t bl_listxattr(struct dentry *dentry, char *list, size_t size);
-struct posix_acl *bl_get_inode_acl(struct inode *inode, int type, bool rcu);
 struct posix_acl *bl_get_acl(struct mnt_idmap *idmap, struct dentry *dentry,
 			     int type);
 int bl_set_acl(struct mnt_idmap *idmap, struct dentry *dentry,

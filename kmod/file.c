@@ -169,14 +169,14 @@ static int bl_open_detach(struct file *file, const struct bl_real *real)
 	inode = d_inode(dentry);
 
 	/* The open counts of the inode go with the file. */
-	if (file->f_mode & FMODE_WRITE) {
+	if (file->f_mode & FMODE_WRITER) {
 		err = get_write_access(inode);
 		if (err) {
 			dput(dentry);
 			return err;
 		}
 		put_write_access(file->f_inode);
-	} else if (file->f_mode & FMODE_READ) {
+	} else if ((file->f_mode & (FMODE_READ | FMODE_WRITE)) == FMODE_READ) {
 		i_readcount_inc(inode);
 		i_readcount_dec(file->f_inode);
 	}

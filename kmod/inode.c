@@ -20,7 +20,7 @@
 #include "bindlink.h"
 
 /* Inode flags that change what the VFS does before it asks us. */
-#define BL_COPY_FLAGS	(S_SYNC | S_APPEND | S_IMMUTABLE | S_DIRSYNC | S_CASEFOLD)
+#define BL_COPY_FLAGS	(S_SYNC | S_APPEND | S_IMMUTABLE | S_DIRSYNC)
 /* Times, capabilities and I/O are the business of the inode behind. */
 #define BL_OWN_FLAGS	(S_NOATIME | S_NOCMTIME | S_NOSEC)
 
@@ -325,7 +325,6 @@ const struct inode_operations bl_dir_iops = {
 	.getattr = bl_getattr,
 	.setattr = bl_setattr,
 	.listxattr = bl_listxattr,
-	.get_inode_acl = bl_get_inode_acl,
 	.get_acl = bl_get_acl,
 	.set_acl = bl_set_acl,
 	.fileattr_get = bl_fileattr_get,
@@ -348,7 +347,6 @@ const struct inode_operations bl_file_iops = {
 	.getattr = bl_getattr,
 	.setattr = bl_setattr,
 	.listxattr = bl_listxattr,
-	.get_inode_acl = bl_get_inode_acl,
 	.get_acl = bl_get_acl,
 	.set_acl = bl_set_acl,
 	.fileattr_get = bl_fileattr_get,

@@ -91,31 +91,6 @@ ssize_t bl_listxattr(struct dentry *dentry, char *list, size_t size)
 }
 
 /**
- * bl_get_inode_acl - ->get_inode_acl()
- * @inode: inode of a tree
- * @type: ACL_TYPE_*
- * @rcu: RCU-walk
- *
- * Asked when the VFS creates something in a directory of a tree and for
- * nothing else: permission is decided below.
- *
- * Return: as ->get_inode_acl(), as the inode behind has it.
- */
-struct posix_acl *bl_get_inode_acl(struct inode *inode, int type, bool rcu)
-{
-	struct inode *real = BL_I(inode)->real;
-
-	/* The root: what it is bound to is known to ->permission() only. */
-	if (!real)
-		return rcu ? ERR_PTR(-ECHILD) : NULL;
-	if (!IS_POSIXACL(real))
-		return NULL;
-	if (rcu)
-		return get_cached_acl_rcu(real, type);
-	return get_inode_acl(real, type);
-}
-
-/**
  * bl_get_acl - ->get_acl()
  * @idmap: ID mapping of the tree's mount, always the trivial one
  * @dentry: dentry of a tree
