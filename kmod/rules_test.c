@@ -225,9 +225,10 @@ static struct kunit_case bl_rules_test_cases[] = {
 	KUNIT_CASE(bl_rules_add_find_test),
 	KUNIT_CASE(bl_rules_twice_test),
 	KUNIT_CASE(bl_rules_del_test),
-	KUNIT_CASE_PARAM(bl_rules_precedence_test, bl_rule_gen_params),
+	KUNIT_CASE_PARAM_ATTR(bl_rules_precedence_test, bl_rule_gen_params,
+			      { .speed = KUNIT_SPEED_SLOW }),
 	KUNIT_CASE(bl_rules_below_test),
-	KUNIT_CASE(bl_rules_many_test),
+	KUNIT_CASE_SLOW(bl_rules_many_test),
 	{}
 };
 
