@@ -51,7 +51,7 @@ check: deps
 	selftests/check.sh
 
 bench: deps
-	selftests/vm.sh -k stock -i -- selftests/bench.sh
+	selftests/vm.sh -k stock -i -- $(CURDIR)/selftests/bench.sh
 
 lint: deps
 	selftests/lint.sh
