@@ -330,7 +330,7 @@ static int bl_d_revalidate(struct dentry *dentry, unsigned int flags)
 	struct bl_real real;
 	struct bl_node *node;
 	struct inode *inode;
-	bool valid;
+	bool valid, same;
 	int err;
 
 	if (flags & LOOKUP_RCU)
@@ -354,8 +354,8 @@ static int bl_d_revalidate(struct dentry *dentry, unsigned int flags)
 	}
 
 	inode = d_inode(dentry);
-	if (inode ? BL_I(inode)->real == node->inode &&
-		    BL_I(inode)->mnt == node->mnt : !node->inode) {
+	same = inode ? BL_I(inode)->real == node->inode : !node->inode;
+	if (same && (!inode || BL_I(inode)->mnt == node->mnt)) {
 		if (inode)
 			bl_inode_refresh(inode, node->inode, node->mnt->mnt);
 		bl_node_set(dentry, node);

@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Cost of an operation through several paths to the same directory.
+ * What operations cost, in several directories that show the same.
  *
- *	bench NAME=DIR...
+ * Meant for a machine that counts: with QEMU's -icount shift=0 the clock
+ * advances by one nanosecond for each instruction of the guest, so that the
+ * figures are instructions, the same in every run.
  *
- * In a VM that runs with -icount shift=0 the clock counts instructions, one a
- * nanosecond, so what is printed is guest instructions for each operation. The
- * first directory is what the others are compared with. JSON goes to standard
- * output after the table, on one line.
+ * usage: bench [-n ROUNDS] NAME=DIRECTORY...
+ *
+ * The first directory is what the others are compared with; it is filled by
+ * this program, and the others must show what is in it.
  */
-
-#define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -20,159 +20,194 @@
 #include <time.h>
 #include <unistd.h>
 
-#define ROUNDS		5
-#define WARM_UP		300
-#define MAX_PATHS	16
+#define DEPTH	8
+#define MAX	8
 
 struct place {
 	const char *name;
-	char dir[512];
-	char file[512];		/* what the operation works on */
+	const char *dir;
+	char deep[DEPTH + 1][512];	/* a file at that depth */
+	char fresh[512];
 	int fd;
 };
 
-static char buffer[4096];
+static char buf[4096];
 
-static void check(int failed, const char *what, const struct place *p)
-{
-	if (failed) {
-		fprintf(stderr, "bench: %s: %s: %s\n", what, p->file,
-			strerror(errno));
-		exit(1);
-	}
-}
-
-static void op_stat(struct place *p)
+static int do_stat1(const struct place *p)
 {
 	struct stat st;
 
-	check(stat(p->file, &st), "stat", p);
+	return stat(p->deep[1], &st);
 }
 
-static void op_stat_enoent(struct place *p)
+static int do_stat4(const struct place *p)
 {
 	struct stat st;
 
-	check(!stat(p->file, &st) || errno != ENOENT, "stat of nothing", p);
+	return stat(p->deep[4], &st);
 }
 
-static void op_open(struct place *p)
+static int do_stat8(const struct place *p)
 {
-	int fd = open(p->file, O_RDONLY);
+	struct stat st;
 
-	check(fd < 0 || close(fd), "open", p);
+	return stat(p->deep[8], &st);
 }
 
-static void op_pread(struct place *p)
+static int do_open(const struct place *p)
 {
-	check(pread(p->fd, buffer, sizeof(buffer), 0) != sizeof(buffer),
-	      "pread", p);
+	int fd = open(p->deep[1], O_RDONLY);
+
+	return fd < 0 ? -1 : close(fd);
 }
 
-static void op_create(struct place *p)
+static int do_pread(const struct place *p)
 {
-	int fd = open(p->file, O_CREAT | O_EXCL | O_WRONLY, 0644);
-
-	check(fd < 0 || close(fd) || unlink(p->file), "create", p);
+	return pread(p->fd, buf, sizeof(buf), 0) == sizeof(buf) ? 0 : -1;
 }
 
-static const struct op {
+static int do_create(const struct place *p)
+{
+	int fd = open(p->fresh, O_WRONLY | O_CREAT | O_EXCL, 0644);
+
+	if (fd < 0)
+		return -1;
+	close(fd);
+	return unlink(p->fresh);
+}
+
+static const struct {
 	const char *name;
-	const char *file;
-	void (*run)(struct place *p);
-	int count;
+	int (*run)(const struct place *p);
 } ops[] = {
-	{ "stat, depth 1", "f", op_stat, 2000 },
-	{ "stat, depth 4", "a/b/c/f", op_stat, 2000 },
-	{ "stat, depth 8", "a/b/c/d/e/f/g/f", op_stat, 2000 },
-	{ "stat ENOENT, depth 4", "a/b/c/nothing", op_stat_enoent, 2000 },
-	{ "open + close", "f", op_open, 2000 },
-	{ "pread 4 KiB", "f", op_pread, 2000 },
-	{ "create + unlink", "new", op_create, 500 },
+	{ "stat, depth 1", do_stat1 },
+	{ "stat, depth 4", do_stat4 },
+	{ "stat, depth 8", do_stat8 },
+	{ "open+close", do_open },
+	{ "pread 4 KiB", do_pread },
+	{ "create+unlink", do_create },
 };
 
 #define OPS	(sizeof(ops) / sizeof(ops[0]))
 
 static long long now(void)
 {
-	struct timespec ts;
+	struct timespec t;
 
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return ts.tv_sec * 1000000000LL + ts.tv_nsec;
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return t.tv_sec * 1000000000LL + t.tv_nsec;
 }
 
-/* The best of some rounds: timer interrupts only ever add. */
-static long long measure(const struct op *op, struct place *p)
+/* Cost of one, or -1 if it cannot be done there. */
+static long long cost(const struct place *p, int (*run)(const struct place *),
+		      unsigned int rounds)
 {
+	unsigned int i, tenth;
 	long long best = -1;
 
-	snprintf(p->file, sizeof(p->file), "%s/%s", p->dir, op->file);
-	if (op->run == op_pread) {
-		p->fd = open(p->file, O_RDONLY);
-		check(p->fd < 0, "open", p);
-	}
-	for (int i = 0; i < WARM_UP; i++)
-		op->run(p);
-	for (int round = 0; round < ROUNDS; round++) {
-		long long start = now();
+	for (i = 0; i < rounds / 10 + 2; i++)
+		if (run(p))
+			return -1;
+	/* Of ten parts the cheapest: the others had interrupts in them. */
+	for (tenth = 0; tenth < 10; tenth++) {
+		long long begun = now(), took;
 
-		for (int i = 0; i < op->count; i++)
-			op->run(p);
-		start = now() - start;
-		if (best < 0 || start < best)
-			best = start;
+		for (i = 0; i < rounds / 10; i++)
+			if (run(p))
+				return -1;
+		took = (now() - begun) / (rounds / 10);
+		if (best < 0 || took < best)
+			best = took;
 	}
-	if (op->run == op_pread)
-		close(p->fd);
-	return best / op->count;
+	return best;
+}
+
+static void set_up(struct place *p, int first)
+{
+	char path[256];
+	int depth, fd;
+
+	snprintf(path, sizeof(path), "%s", p->dir);
+	for (depth = 1; depth <= DEPTH; depth++) {
+		snprintf(p->deep[depth], sizeof(p->deep[depth]), "%s/file",
+			 path);
+		if (first) {
+			fd = open(p->deep[depth], O_WRONLY | O_CREAT, 0644);
+			if (fd < 0 || write(fd, buf, sizeof(buf)) < 0) {
+				perror(p->deep[depth]);
+				exit(1);
+			}
+			close(fd);
+		}
+		strncat(path, "/d", sizeof(path) - strlen(path) - 1);
+		if (first && mkdir(path, 0755) && errno != EEXIST) {
+			perror(path);
+			exit(1);
+		}
+	}
+	snprintf(p->fresh, sizeof(p->fresh), "%s/fresh", p->dir);
+	p->fd = open(p->deep[1], O_RDONLY);
+	if (p->fd < 0) {
+		perror(p->deep[1]);
+		exit(1);
+	}
 }
 
 int main(int argc, char **argv)
 {
-	static struct place places[MAX_PATHS];
-	static long long cost[OPS][MAX_PATHS];
-	int n = argc - 1;
+	long long result[MAX][OPS];
+	struct place places[MAX];
+	unsigned int rounds = 2000, n = 0, i, j;
+	int opt;
 
-	if (n < 1 || n > MAX_PATHS) {
-		fprintf(stderr, "usage: bench NAME=DIR...\n");
+	while ((opt = getopt(argc, argv, "n:")) != -1) {
+		if (opt != 'n' || (rounds = atoi(optarg)) < 10)
+			return 2;
+	}
+	for (; optind < argc && n < MAX; optind++, n++) {
+		char *eq = strchr(argv[optind], '=');
+
+		if (!eq || strlen(eq) > 200)
+			return 2;
+		*eq = '\0';
+		places[n].name = argv[optind];
+		places[n].dir = eq + 1;
+	}
+	if (!n || optind < argc) {
+		fprintf(stderr, "usage: bench [-n ROUNDS] NAME=DIRECTORY...\n");
 		return 2;
 	}
-	for (int i = 0; i < n; i++) {
-		char *dir = strchr(argv[i + 1], '=');
-
-		if (!dir) {
-			fprintf(stderr, "usage: bench NAME=DIR...\n");
-			return 2;
-		}
-		*dir++ = '\0';
-		places[i].name = argv[i + 1];
-		snprintf(places[i].dir, sizeof(places[i].dir) / 2, "%s", dir);
-	}
-	for (size_t k = 0; k < OPS; k++)
-		for (int i = 0; i < n; i++)
-			cost[k][i] = measure(&ops[k], &places[i]);
-
-	printf("%-22s", "operation");
-	for (int i = 0; i < n; i++)
-		printf("%*s", i ? 16 : 9, places[i].name);
-	printf("\n");
-	for (size_t k = 0; k < OPS; k++) {
-		printf("%-22s", ops[k].name);
-		for (int i = 0; i < n; i++) {
-			printf("%9lld", cost[k][i]);
-			if (i)
-				printf(" (%.2f)",
-				       (double)cost[k][i] / cost[k][0]);
-		}
-		printf("\n");
+	for (i = 0; i < n; i++) {
+		set_up(&places[i], i == 0);
+		for (j = 0; j < OPS; j++)
+			result[i][j] = cost(&places[i], ops[j].run, rounds);
 	}
 
-	printf("{");
-	for (size_t k = 0; k < OPS; k++) {
-		printf("%s\"%s\": {", k ? ", " : "", ops[k].name);
-		for (int i = 0; i < n; i++)
-			printf("%s\"%s\": %lld", i ? ", " : "", places[i].name,
-			       cost[k][i]);
+	printf("%-16s", "");
+	for (i = 0; i < n; i++)
+		printf("%20s", places[i].name);
+	for (j = 0; j < OPS; j++) {
+		printf("\n%-16s", ops[j].name);
+		for (i = 0; i < n; i++) {
+			if (result[i][j] < 0)
+				printf("%20s", "-");
+			else if (result[0][j] <= 0)
+				printf("%20lld", result[i][j]);
+			else
+				printf("%13lld (%.2f)", result[i][j],
+				       (double)result[i][j] / result[0][j]);
+		}
+	}
+	printf("\n\n{");
+	for (i = 0; i < n; i++) {
+		printf("%s\"%s\": {", i ? ", " : "", places[i].name);
+		for (j = 0; j < OPS; j++) {
+			printf("%s\"%s\": ", j ? ", " : "", ops[j].name);
+			if (result[i][j] < 0)
+				printf("null");
+			else
+				printf("%lld", result[i][j]);
+		}
 		printf("}");
 	}
 	printf("}\n");
