@@ -441,6 +441,7 @@ extern const struct file_operations bl_dir_fops;
 int bl_file_adopt(struct file *file, struct file *real);
 void bl_file_abandon(struct file *file);
 struct file *bl_file_real(const struct file *file);
+bool bl_file_find(const struct path *path, struct path *real);
 
 /* xattr.c: extended attributes, ACLs and inode flags */
 

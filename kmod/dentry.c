@@ -286,8 +286,11 @@ struct dentry *bl_lookup(struct inode *dir, struct dentry *dentry,
 	return bl_splice(dentry, node);
 }
 
-/* The dentry that @dentry shows; RCU read side. */
-static struct dentry *bl_real_rcu(struct dentry *dentry)
+/*
+ * The dentry that @dentry shows, and the private mount; RCU read side. Where
+ * there is none the result is NULL, and @mnt is not set.
+ */
+static struct dentry *bl_real_rcu(struct dentry *dentry, struct bl_mnt **mnt)
 {
 	struct bl_node *node;
 
@@ -297,26 +300,42 @@ static struct dentry *bl_real_rcu(struct dentry *dentry)
 
 		if (rcu_access_pointer(tree->link))
 			bind = rcu_dereference(tree->bind);
-		return bind ? bind->real.dentry : NULL;
+		if (!bind)
+			return NULL;
+		*mnt = bind->mnt;
+		return bind->real.dentry;
 	}
 	node = rcu_dereference(*bl_node_slot(dentry));
-	return node ? node->real.dentry : NULL;
+	if (!node)
+		return NULL;
+	*mnt = node->mnt;
+	return node->real.dentry;
 }
 
 /*
  * Whether nothing happened to the name since it was looked up. While d_seq
  * is unchanged so is d_parent, and it is pinned: the parent is the same
- * directory if the pointer is the same.
+ * directory if the pointer is the same. The mount is another one when the
+ * user's was remounted with other flags.
+ *
+ * d_splice_alias() moves the dentry of a directory before its node can be
+ * replaced, so those compare names, too.
  */
 static bool bl_node_valid(struct dentry *dentry)
 {
 	struct bl_node *node = rcu_dereference(*bl_node_slot(dentry));
 	struct inode *inode = d_inode_rcu(dentry);
+	struct bl_mnt *mnt;
 
 	if (!node || node->check || d_mountpoint(node->lower) ||
 	    READ_ONCE(node->lower->d_parent) !=
-	    bl_real_rcu(READ_ONCE(dentry->d_parent)) ||
+	    bl_real_rcu(READ_ONCE(dentry->d_parent), &mnt) ||
+	    node->mnt != mnt ||
 	    read_seqcount_retry(&node->lower->d_seq, node->seq))
+		return false;
+	if (inode && S_ISDIR(inode->i_mode) &&
+	    strcmp(READ_ONCE(dentry->d_name.name),
+		   READ_ONCE(node->lower->d_name.name)))
 		return false;
 	/* The owner of a symlink decides whether it may be followed. */
 	if (inode && S_ISLNK(inode->i_mode))

@@ -13,8 +13,10 @@
 #include <linux/falloc.h>
 #include <linux/file.h>
 #include <linux/filelock.h>
+#include <linux/hashtable.h>
 #include <linux/fs.h>
 #include <linux/mm.h>
+#include <linux/module.h>
 #include <linux/mount.h>
 #include <linux/poll.h>
 #include <linux/slab.h>
@@ -26,12 +28,53 @@
 /**
  * struct bl_file - private_data of an open file
  * @real: the file behind it
+ * @file: the open file, for the entry in bl_open_roots
+ * @node: entry of bl_open_roots, for the root of a tree over a directory
  * @denied: @real is being executed and nobody may write to it
  */
 struct bl_file {
 	struct file *real;
+	struct file *file;
+	struct hlist_node node;
 	bool denied;
 };
+
+/*
+ * Open roots that are directories, by the address of their f_path, which is
+ * what fstat() gives to ->getattr(). Nothing else tells it from stat().
+ */
+static DEFINE_SPINLOCK(bl_open_lock);
+static DEFINE_HASHTABLE(bl_open_roots, 8);
+
+/**
+ * bl_file_find - what the root of a tree was opened as
+ * @path: path that ->getattr() was given
+ * @real: result, with references
+ *
+ * Return: false when @path is not that of an open directory.
+ */
+bool bl_file_find(const struct path *path, struct path *real)
+{
+	unsigned long key = (unsigned long)path;
+	struct bl_file *bf;
+	bool found = false;
+
+	if (hlist_empty(&bl_open_roots[hash_min(key, HASH_BITS(bl_open_roots))]))
+		return false;
+	spin_lock(&bl_open_lock);
+	hash_for_each_possible(bl_open_roots, bf, node, key) {
+		if (&bf->file->f_path == path) {
+			*real = bf->real->f_path;
+			path_get(real);
+			found = true;
+			break;
+		}
+	}
+	spin_unlock(&bl_open_lock);
+	return found;
+}
+
+static const struct file_operations bl_poll_fops;
 
 /* What of an open file depends on what was opened. */
 #define BL_COPY_FMODE	(FMODE_LSEEK | FMODE_PREAD | FMODE_PWRITE |	\
@@ -52,7 +95,10 @@ struct file *bl_file_real(const struct file *file)
 	struct file *real = bf->real;
 	unsigned int flags = READ_ONCE(file->f_flags);
 
-	/* F_SETFL tells nobody. */
+	/* F_SETFL looks at the inode of the tree, which does not know. */
+	if (IS_APPEND(file_inode(real)))
+		flags |= O_APPEND;
+	/* And it tells nobody. */
 	if (unlikely((flags ^ real->f_flags) & BL_SETFL)) {
 		spin_lock(&real->f_lock);
 		real->f_flags = (real->f_flags & ~BL_SETFL) |
@@ -93,8 +139,12 @@ int bl_file_adopt(struct file *file, struct file *real)
 		bf->denied = true;
 	}
 	bf->real = real;
+	bf->file = file;
 	file->private_data = bf;
 	bl_file_modes(file, real);
+	/* That a file can be polled is told by the operation being there. */
+	if (real->f_op->poll && file->f_op == &bl_file_fops)
+		replace_fops(file, fops_get(&bl_poll_fops));
 	return 0;
 fail:
 	kfree(bf);
@@ -104,6 +154,11 @@ fail:
 
 static void bl_file_free(struct bl_file *bf)
 {
+	if (!hlist_unhashed(&bf->node)) {
+		spin_lock(&bl_open_lock);
+		hash_del(&bf->node);
+		spin_unlock(&bl_open_lock);
+	}
 	if (bf->denied)
 		allow_write_access(bf->real);
 	fput(bf->real);
@@ -147,10 +202,6 @@ static int bl_open_root(struct file *file, const struct bl_real *real)
 	err = inode_permission(idmap, inode, mask);
 	if (err)
 		return err;
-	if (IS_APPEND(inode) &&
-	    (((file->f_flags & O_ACCMODE) != O_RDONLY &&
-	      !(file->f_flags & O_APPEND)) || (file->f_flags & O_TRUNC)))
-		return -EPERM;
 	if ((file->f_flags & O_NOATIME) && !inode_owner_or_capable(idmap, inode))
 		return -EPERM;
 	return 0;
@@ -195,6 +246,10 @@ static int bl_open_real(struct file *file, const struct bl_real *real)
 	    ((real->path.mnt->mnt_flags & MNT_NODEV) ||
 	     (real->path.mnt->mnt_sb->s_iflags & SB_I_NODEV)))
 		return -EACCES;
+	if (IS_APPEND(d_inode(real->path.dentry)) &&
+	    (((file->f_mode & FMODE_WRITE) && !(file->f_flags & O_APPEND)) ||
+	     (file->f_flags & O_TRUNC)))
+		return -EPERM;
 	lower = bl_backing_file_open(file, file->f_flags &
 				     ~(O_CREAT | O_EXCL | O_TRUNC),
 				     &real->path, current_cred());
@@ -486,6 +541,32 @@ const struct file_operations bl_file_fops = {
 	.fadvise = bl_fadvise,
 	.copy_file_range = bl_copy_file_range,
 	.remap_file_range = bl_remap_file_range,
+	.unlocked_ioctl = bl_ioctl,
+#ifdef CONFIG_COMPAT
+	.compat_ioctl = bl_compat_ioctl,
+#endif
+	.lock = bl_lock,
+	.flock = bl_flock,
+	.setlease = bl_setlease,
+};
+
+/* FIFOs and devices. */
+static const struct file_operations bl_poll_fops = {
+	.owner = THIS_MODULE,
+	.open = bl_open,
+	.release = bl_release,
+	.flush = bl_flush,
+	.llseek = bl_llseek,
+	.read_iter = bl_read_iter,
+	.write_iter = bl_write_iter,
+	.splice_read = bl_splice_read,
+	.splice_write = bl_splice_write,
+	.mmap = bl_mmap,
+	.fsync = bl_fsync,
+	.fallocate = bl_fallocate,
+	.fadvise = bl_fadvise,
+	.copy_file_range = bl_copy_file_range,
+	.remap_file_range = bl_remap_file_range,
 	.poll = bl_poll,
 	.unlocked_ioctl = bl_ioctl,
 #ifdef CONFIG_COMPAT
@@ -511,6 +592,14 @@ static int bl_dir_open(struct inode *inode, struct file *file)
 		lower = dentry_open(&real.path, file->f_flags, current_cred());
 		err = IS_ERR(lower) ? PTR_ERR(lower) :
 				      bl_file_adopt(file, lower);
+	}
+	if (!err && bl_is_root(inode)) {
+		struct bl_file *bf = file->private_data;
+
+		spin_lock(&bl_open_lock);
+		hash_add(bl_open_roots, &bf->node,
+			 (unsigned long)&file->f_path);
+		spin_unlock(&bl_open_lock);
 	}
 	bl_real_put(&real);
 	return err;

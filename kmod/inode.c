@@ -3,8 +3,8 @@
  * Inodes of a tree: identity, attributes and permission.
  *
  * An inode stands for the inode behind it and has no state of its own. What
- * the VFS reads from an inode directly (mode, owner, size, flags, link count)
- * is copied at each use, so that a set-user-ID bit that was dropped below is
+ * the VFS reads from an inode directly (mode, owner, size, link count) is
+ * copied at each use, so that a set-user-ID bit that was dropped below is
  * not honoured here an instant later. All else is asked below, with the
  * caller's credentials.
  */
@@ -19,10 +19,12 @@
 
 #include "bindlink.h"
 
-/* Inode flags that change what the VFS does before it asks us. */
-#define BL_COPY_FLAGS	(S_SYNC | S_APPEND | S_IMMUTABLE | S_DIRSYNC)
-/* Times, capabilities and I/O are the business of the inode behind. */
-#define BL_OWN_FLAGS	(S_NOATIME | S_NOCMTIME | S_NOSEC)
+/*
+ * Times, capabilities and I/O are the business of the inode behind. So are
+ * S_APPEND and S_IMMUTABLE, which the VFS looks at before it asks: what was
+ * dropped below would still hold here.
+ */
+#define BL_INODE_FLAGS	(S_NOATIME | S_NOCMTIME | S_NOSEC)
 
 static kuid_t bl_uid(struct mnt_idmap *idmap, struct inode *real)
 {
@@ -59,14 +61,11 @@ void bl_inode_refresh(struct inode *inode, struct inode *real,
 	umode_t mode = bl_mode(real, mnt);
 	kuid_t uid = bl_uid(idmap, real);
 	kgid_t gid = bl_gid(idmap, real);
-	unsigned int flags = (READ_ONCE(real->i_flags) & BL_COPY_FLAGS) |
-			     BL_OWN_FLAGS;
 	unsigned int nlink = READ_ONCE(real->i_nlink);
 	loff_t size = i_size_read(real);
 
 	if (likely(inode->i_mode == mode && uid_eq(inode->i_uid, uid) &&
 		   gid_eq(inode->i_gid, gid) &&
-		   (inode->i_flags & (BL_COPY_FLAGS | BL_OWN_FLAGS)) == flags &&
 		   inode->i_nlink == nlink && i_size_read(inode) == size &&
 		   inode->i_rdev == real->i_rdev))
 		return;
@@ -81,7 +80,6 @@ void bl_inode_refresh(struct inode *inode, struct inode *real,
 	inode->i_uid = uid;
 	inode->i_gid = gid;
 	inode->i_rdev = real->i_rdev;
-	inode_set_flags(inode, flags, BL_COPY_FLAGS | BL_OWN_FLAGS);
 	if (inode->i_nlink != nlink)
 		set_nlink(inode, nlink);
 	i_size_write(inode, size);
@@ -180,6 +178,7 @@ int bl_getattr(struct mnt_idmap *idmap, const struct path *path,
 	struct dentry *dentry = path->dentry;
 	struct bl_bind *bind = NULL;
 	struct bl_real real;
+	struct path opened;
 	int err;
 
 	if (dentry != dentry->d_sb->s_root) {
@@ -191,6 +190,12 @@ int bl_getattr(struct mnt_idmap *idmap, const struct path *path,
 		return err;
 	}
 
+	/* An open directory is what it was opened as. */
+	if (bl_file_find(path, &opened)) {
+		err = vfs_getattr_nosec(&opened, stat, mask, flags);
+		path_put(&opened);
+		return err;
+	}
 	bind = bl_bind_get(bl_tree(dentry->d_sb));
 	if (IS_ERR(bind))
 		return PTR_ERR(bind);
@@ -262,7 +267,11 @@ int bl_setattr(struct mnt_idmap *idmap, struct dentry *dentry,
 	if (err)
 		goto out;
 	if (lower.ia_valid & ATTR_SIZE) {
-		err = get_write_access(inode);
+		/* What do_truncate() does for the inode that it knows. */
+		lower.ia_valid |= ATTR_FORCE | ATTR_KILL_PRIV |
+			setattr_should_drop_suidgid(mnt_idmap(real.path.mnt),
+						    inode);
+		err = IS_APPEND(inode) ? -EPERM : get_write_access(inode);
 		if (err)
 			goto out_drop;
 		if (!(lower.ia_valid & ATTR_FILE))
@@ -367,7 +376,7 @@ const struct inode_operations bl_symlink_iops = {
 static void bl_inode_setup(struct inode *inode, umode_t mode)
 {
 	inode->i_mode = mode;
-	inode->i_flags |= BL_OWN_FLAGS;
+	inode->i_flags |= BL_INODE_FLAGS;
 	/* The ACL is asked for at each use: it may change below. */
 	inode->i_acl = ACL_DONT_CACHE;
 	inode->i_default_acl = ACL_DONT_CACHE;

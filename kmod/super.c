@@ -206,8 +206,13 @@ static int bl_get_tree(struct fs_context *fc)
 
 	if (!ctx->carrier.dentry)
 		return invalfc(fc, "no carrier was given");
-	if (bl_is_tree(ctx->carrier.mnt->mnt_sb))
-		return invalfc(fc, "the carrier is in a tree already");
+	if (bl_is_tree(ctx->carrier.mnt->mnt_sb)) {
+		/* Somebody else made a link there meanwhile. */
+		errorfc(fc, "the carrier is in a tree already");
+		return -ESTALE;
+	}
+	if (ctx->carrier.mnt->mnt_sb->s_flags & SB_NOUSER)
+		return invalfc(fc, "the carrier is not in a filesystem that can be mounted on");
 
 	tree = kzalloc(sizeof(*tree), GFP_KERNEL_ACCOUNT);
 	if (!tree)

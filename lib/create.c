@@ -128,6 +128,11 @@ static int make_wish(struct wish *wish, const char *virtual_path,
 	if (error)
 		return error;
 
+	/* The kernel calls it out of range, which is ERANGE there. */
+	if (options->attach > BINDLINK_ATTACH_PARENT)
+		return bl_fail(-EINVAL, wish->virtual,
+			       "there is no way to attach a link with number %u",
+			       options->attach);
 	wish->flags = options->flags;
 	wish->attach = options->attach;
 	if (!options->exception_count)
