@@ -314,6 +314,18 @@ static struct backing_file_ctx bl_ctx(struct file *file)
 	};
 }
 
+/*
+ * Privileges are dropped below. A chmod() that was refused may have left the
+ * VFS to think that there is something to do here.
+ */
+static void bl_file_nosec(struct file *file)
+{
+	struct inode *inode = file_inode(file);
+
+	if (unlikely(!IS_NOSEC(inode)))
+		inode_set_flags(inode, S_NOSEC, S_NOSEC);
+}
+
 /* A driver that has only ->read() or ->write(), one segment at a time. */
 static ssize_t bl_old_io(struct file *real, struct kiocb *iocb,
 			 struct iov_iter *iter, bool write)
@@ -360,6 +372,7 @@ static ssize_t bl_write_iter(struct kiocb *iocb, struct iov_iter *iter)
 	if (unlikely(!real->f_op->write_iter))
 		return real->f_op->write ?
 			bl_old_io(real, iocb, iter, true) : -EINVAL;
+	bl_file_nosec(file);
 	return backing_file_write_iter(real, iter, iocb, iocb->ki_flags, &ctx);
 }
 
@@ -378,6 +391,7 @@ static ssize_t bl_splice_write(struct pipe_inode_info *pipe, struct file *out,
 {
 	struct backing_file_ctx ctx = bl_ctx(out);
 
+	bl_file_nosec(out);
 	return backing_file_splice_write(pipe, bl_file_real(out), ppos, len,
 					 flags, &ctx);
 }

@@ -67,7 +67,7 @@ void bl_inode_refresh(struct inode *inode, struct inode *real,
 	if (likely(inode->i_mode == mode && uid_eq(inode->i_uid, uid) &&
 		   gid_eq(inode->i_gid, gid) &&
 		   inode->i_nlink == nlink && i_size_read(inode) == size &&
-		   inode->i_rdev == real->i_rdev))
+		   inode->i_rdev == real->i_rdev && IS_NOSEC(inode)))
 		return;
 
 	spin_lock(&inode->i_lock);
@@ -80,6 +80,8 @@ void bl_inode_refresh(struct inode *inode, struct inode *real,
 	inode->i_uid = uid;
 	inode->i_gid = gid;
 	inode->i_rdev = real->i_rdev;
+	/* notify_change() takes it off when a set-user-ID bit is set. */
+	inode_set_flags(inode, S_NOSEC, S_NOSEC);
 	if (inode->i_nlink != nlink)
 		set_nlink(inode, nlink);
 	i_size_write(inode, size);
@@ -225,6 +227,30 @@ static int bl_notify_change(struct bl_real *real, const struct iattr *attr)
 	return err;
 }
 
+/*
+ * Which privileges of a file are dropped with a change. The VFS decides that
+ * by the inode of the tree, which may not have seen what was set below.
+ */
+static unsigned int bl_setattr_kill(unsigned int valid,
+				    const struct bl_real *real)
+{
+	struct mnt_idmap *idmap = mnt_idmap(real->path.mnt);
+	struct inode *inode = d_inode(real->path.dentry);
+
+	/* The VFS made a mode of these; the filesystem below does so too. */
+	if (valid & (ATTR_KILL_SUID | ATTR_KILL_SGID))
+		valid &= ~ATTR_MODE;
+	if (valid & ATTR_MODE)
+		return valid;
+	/* As do_truncate() and chown_common() do. */
+	if ((valid & ATTR_SIZE) && !(valid & (ATTR_UID | ATTR_GID)))
+		valid |= ATTR_FORCE | ATTR_KILL_PRIV |
+			 setattr_should_drop_suidgid(idmap, inode);
+	else if (valid & ATTR_KILL_PRIV)
+		valid |= setattr_should_drop_sgid(idmap, inode);
+	return valid;
+}
+
 /**
  * bl_setattr - ->setattr()
  * @idmap: ID mapping of the tree's mount, always the trivial one
@@ -257,9 +283,7 @@ int bl_setattr(struct mnt_idmap *idmap, struct dentry *dentry,
 			goto out;
 	}
 
-	/* The VFS made a mode of these; the filesystem below does so too. */
-	if (lower.ia_valid & (ATTR_KILL_SUID | ATTR_KILL_SGID))
-		lower.ia_valid &= ~ATTR_MODE;
+	lower.ia_valid = bl_setattr_kill(lower.ia_valid, &real);
 	/* O_TRUNC is gone from the flags that the file below is opened with. */
 	lower.ia_valid &= ~ATTR_OPEN;
 
@@ -267,10 +291,6 @@ int bl_setattr(struct mnt_idmap *idmap, struct dentry *dentry,
 	if (err)
 		goto out;
 	if (lower.ia_valid & ATTR_SIZE) {
-		/* What do_truncate() does for the inode that it knows. */
-		lower.ia_valid |= ATTR_FORCE | ATTR_KILL_PRIV |
-			setattr_should_drop_suidgid(mnt_idmap(real.path.mnt),
-						    inode);
 		err = IS_APPEND(inode) ? -EPERM : get_write_access(inode);
 		if (err)
 			goto out_drop;
@@ -281,11 +301,10 @@ int bl_setattr(struct mnt_idmap *idmap, struct dentry *dentry,
 		err = bl_notify_change(&real, &lower);
 	if (lower.ia_valid & ATTR_SIZE)
 		put_write_access(inode);
-	if (!err)
-		bl_inode_refresh(d_inode(dentry), inode, real.path.mnt);
 out_drop:
 	mnt_drop_write(real.path.mnt);
 out:
+	bl_inode_refresh(d_inode(dentry), inode, real.path.mnt);
 	bl_real_put(&real);
 	return err;
 }
