@@ -168,7 +168,7 @@ struct bl_link_info {
  * @backing: normalised backing path (names_cache)
  * @flags: enum bindlink_flag
  * @path: what the virtual path is now
- * @root: root directory of the caller
+ * @root: root directory of the caller, or the initial one in its place
  */
 struct bl_plan {
 	char *virtual;

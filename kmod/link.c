@@ -17,7 +17,9 @@
 #include <linux/magic.h>
 #include <linux/mutex.h>
 #include <linux/namei.h>
+#include <linux/pid_namespace.h>
 #include <linux/sched.h>
+#include <linux/sched/task.h>
 #include <linux/slab.h>
 #include <linux/xarray.h>
 
@@ -28,7 +30,8 @@
 /**
  * struct bl_space - the rules of those who have the same root directory
  * @list: entry of bl_spaces
- * @root: the root directory, with references
+ * @root: the root directory, with references; in another mount namespace the
+ *	same directory has another mount
  * @rules: rule table
  *
  * Lives as long as it has rules. Everything is under bl_link_mutex.
@@ -59,7 +62,7 @@ static struct bl_space *bl_space_find(const struct path *root)
 
 	lockdep_assert_held(&bl_link_mutex);
 	list_for_each_entry(space, &bl_spaces, list)
-		if (path_equal(&space->root, root))
+		if (space->root.dentry == root->dentry)
 			return space;
 	return NULL;
 }
@@ -336,6 +339,43 @@ static bool bl_is_remote(const struct super_block *sb)
 	}
 }
 
+/* Root directory of the system's first process. */
+static bool bl_initial_root(struct path *root)
+{
+	struct task_struct *task;
+	bool ok;
+
+	guard(rcu)();
+	task = READ_ONCE(init_pid_ns.child_reaper);
+	task_lock(task);
+	ok = task->fs;
+	if (ok)
+		get_fs_root(task->fs, root);
+	task_unlock(task);
+	return ok;
+}
+
+/*
+ * A mount namespace may go away with its last process, and a link made there
+ * outlives it wherever propagation brought it. So follow the backing path from
+ * the initial root, if it leads from there to the same place.
+ */
+static void bl_plan_root(struct bl_plan *plan, const struct path *backing)
+{
+	struct path root, path;
+
+	if (!bl_initial_root(&root))
+		return;
+	if (root.dentry == plan->root.dentry && root.mnt != plan->root.mnt &&
+	    !vfs_path_lookup(root.dentry, root.mnt, plan->backing,
+			     LOOKUP_FOLLOW, &path)) {
+		if (path.dentry == backing->dentry)
+			swap(plan->root, root);
+		path_put(&path);
+	}
+	path_put(&root);
+}
+
 static int bl_plan_backing(struct bl_plan *plan, bool *is_dir,
 			   struct bl_why *why)
 {
@@ -370,6 +410,8 @@ static int bl_plan_backing(struct bl_plan *plan, bool *is_dir,
 	if (!bl_is_tree(sb) && sb->s_stack_depth >= FILESYSTEM_MAX_STACK_DEPTH)
 		err = bl_refuse(why, BINDLINK_A_LINK_BACKING, -EOPNOTSUPP,
 				"the filesystem of the backing path is stacked too deeply already");
+	if (!err)
+		bl_plan_root(plan, &path);
 	path_put(&path);
 	return err;
 }
