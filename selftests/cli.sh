@@ -1,0 +1,262 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# bindlinkctl as an administrator uses it: what it prints where, what it says
+# when it is refused, and the exit status.
+
+# shellcheck source=selftests/tap.sh
+. "$(dirname "$0")/tap.sh"
+
+plan 17
+cd "$work" || exit 1
+mkdir v b other
+echo backing >b/x
+echo file >f
+echo other >g
+
+# One line on stderr with the path in it, nothing on stdout.
+refused()
+{
+	local path=$1
+
+	shift
+	try 1 bindlinkctl "$@"
+	expect "$*: stdout" "" "$out"
+	expect "$*: lines on stderr" 1 "$(wc -l <"$work/.err")"
+	expect_match "$*: stderr names the path" "*$path*" "$err"
+	# A path and a reason, not a number or a path alone.
+	expect_match "$*: stderr has a reason" "*: *[a-z]*" "$err"
+}
+
+json()
+{
+	/usr/bin/python3 -m json.tool <<<"$1" >/dev/null ||
+		fail "not JSON: $1"
+}
+
+begin AP3_usage
+for args in "" "create" "create v" "create v b c" "create --nonsense v b" \
+	"remove" "show" "show v b" "resolve" "nonsense" "--nonsense" \
+	"list v" "monitor v" "create --attach" "create --attach nowhere v b" \
+	"create --exception"; do
+	# shellcheck disable=SC2086	# words they are
+	try 2 bindlinkctl $args
+	expect "bindlinkctl $args: stdout" "" "$out"
+	[ -n "$err" ] || fail "bindlinkctl $args: nothing on stderr"
+done
+expect "no link was made" 0 "$(links)"
+
+begin AP3_help
+try 0 bindlinkctl --help
+expect_match "help is on stdout" "*bindlinkctl*create*" "$out"
+expect "nothing on stderr" "" "$err"
+for command in create remove list show resolve monitor; do
+	expect_match "help names $command" "*$command*" "$out"
+	try 0 bindlinkctl "$command" --help
+done
+
+begin AP3_create_and_remove
+try 0 bindlinkctl create "$work/v" "$work/b"
+expect "silent" "" "$out$err"
+expect "through the link" backing "$(cat v/x)"
+try 0 bindlinkctl remove "$work/v"
+expect "silent" "" "$out$err"
+expect "the original" "" "$(ls v)"
+
+begin AP3_remove_several
+try 0 bindlinkctl create v b
+try 0 bindlinkctl create other b
+try 0 bindlinkctl create f g
+expect "three links" 3 "$(links)"
+try 0 bindlinkctl remove v other f
+expect "no link" 0 "$(links)"
+
+begin AP3_remove_several_one_of_them_no_link
+try 0 bindlinkctl create v b
+try 0 bindlinkctl create f g
+try 1 bindlinkctl remove v "$work/none" f
+expect_match "the one is named" "*$work/none*" "$err"
+expect "the others are gone" 0 "$(links)"
+
+begin CR6_relative_paths
+try 0 bindlinkctl create ./v/ other/../b//
+expect "through the link" backing "$(cat v/x)"
+try 0 bindlinkctl list --json
+expect_match "absolute in the list" "*\"$work/v\"*" "$out"
+expect_match "absolute in the list" "*\"$work/b\"*" "$out"
+try 0 bindlinkctl remove v/.
+
+begin AP3_list_and_show
+try 0 bindlinkctl list
+expect "an empty list" "" "$out"
+try 0 bindlinkctl list --json
+json "$out"
+expect "an empty list" "[]" "$(tr -d ' \n' <<<"$out")"
+try 0 bindlinkctl create v b
+try 0 bindlinkctl create f g
+try 0 bindlinkctl list
+expect_match "the link" "*$work/v*$work/b*" "$out"
+expect_match "the other" "*$work/f*$work/g*" "$out"
+try 0 bindlinkctl list --json
+json "$out"
+try 0 bindlinkctl show v
+expect_match "the link" "*$work/v*$work/b*" "$out"
+try 0 bindlinkctl show --json v
+json "$out"
+expect_match "the link" "*\"$work/v\"*" "$out"
+try 0 bindlinkctl --json show v
+json "$out"
+try 0 bindlinkctl remove v f
+refused "$work/v" show "$work/v"
+
+begin AP3_show_tells_of_the_mount_point
+try 0 bindlinkctl create v b
+try 0 bindlinkctl show v
+expect_match "that its name is busy" "*[Bb][Uu][Ss][Yy]*" "$out"
+try 0 bindlinkctl remove v
+
+begin AP3_resolve
+try 0 bindlinkctl create v b
+try 0 bindlinkctl resolve v/x
+expect_match "the real path" "*$work/b/x*" "$out"
+try 0 bindlinkctl resolve --json v/x
+json "$out"
+expect_match "the real path" "*\"$work/b/x\"*" "$out"
+try 0 bindlinkctl resolve "$work/f"
+expect_match "no link" "*$work/f*" "$out"
+rm -r b
+try 0 bindlinkctl resolve --json v
+json "$out"
+mkdir b
+echo backing >b/x
+try 0 bindlinkctl remove v
+
+begin AP3_refusals
+refused "$work/v" remove "$work/v"
+refused "$work/none" create "$work/v" "$work/none"
+refused "$work/none/v" create "$work/none/v" "$work/b"
+refused / create / "$work/b"
+refused "" create "" "$work/b"
+refused "" create "$work/v" ""
+refused "$work/v" create "$work/v" "$work/f"
+refused "$work/f" create "$work/f" "$work/b"
+refused "$work/anchorless" create "$work/anchorless" "$work/b"
+refused "$work/f/x" create "$work/v" "$work/f/x"
+refused "$work/none" resolve "$work/none/x"
+try 0 bindlinkctl create v b
+refused "$work/v" create "$work/v" "$work/b"
+mkdir b/sub
+refused "$work/v/sub" create "$work/v/sub" "$work/other"
+refused "$work" create "$work" "$work/other"
+rmdir b/sub
+try 0 bindlinkctl remove v
+expect "no link" 0 "$(links)"
+expect "no mount" 0 "$(mounts)"
+
+begin AP3_refusals_of_what_is_to_come
+for option in --read-only --merge "--exception $work/v" "--attach parent"; do
+	# shellcheck disable=SC2086	# words they are
+	refused "$work" create $option "$work/v" "$work/b"
+done
+mkdir v/keep
+refused "$work/v" create --exception "$work/v/keep" "$work/v" "$work/b"
+rmdir v/keep
+try 0 bindlinkctl create --attach path v b
+try 0 bindlinkctl remove v
+try 0 bindlinkctl create --attach auto v b
+try 0 bindlinkctl remove v
+expect "no link" 0 "$(links)"
+
+begin AP3_errors_in_JSON
+bindlinkctl --json create "$work/v" "$work/none" >out.json 2>err.json
+expect "exit status" 1 $?
+cat out.json err.json | grep -q . || fail "nothing is said"
+if [ -s out.json ]; then
+	json "$(cat out.json)"
+elif grep -q '^[[{]' err.json; then
+	json "$(cat err.json)"
+fi
+
+begin AP3_odd_names
+odd=$'a "b" \\ \n\t\xff'
+mkdir "v$odd" "b$odd"
+echo odd >"b$odd/x"
+try 0 bindlinkctl create "v$odd" "b$odd"
+expect "through the link" odd "$(cat "v$odd/x")"
+try 0 bindlinkctl list
+expect "a header and one line for one link" 2 "$(wc -l <"$work/.out")"
+bindlinkctl list --json | /usr/bin/python3 -c '
+import json, sys
+json.loads(sys.stdin.buffer.read().decode("utf-8", "surrogateescape"))' ||
+	fail "not JSON: $(bindlinkctl list --json)"
+bindlinkctl create "v$odd" "b$odd" 2>err
+expect "lines on stderr" 1 "$(wc -l <err)"
+try 0 bindlinkctl remove "v$odd"
+mkdir -- -v
+try 0 bindlinkctl create -- -v b
+expect "through the link" backing "$(cat ./-v/x)"
+try 0 bindlinkctl remove -- -v
+
+begin AP3_monitor
+bindlinkctl monitor --json >monitor.json 2>monitor.err &
+monitor=$!
+bindlinkctl monitor >monitor.txt 2>>monitor.err &
+monitor2=$!
+# It has begun when it says so of a link that comes and goes.
+for _ in $(seq 100); do
+	bindlinkctl create v b
+	bindlinkctl remove v
+	sleep 0.2
+	[ -s monitor.json ] && [ -s monitor.txt ] && break
+done
+bindlinkctl create f g
+umount f
+for _ in $(seq 100); do
+	[ "$(grep -c "$work/f" monitor.json)" -ge 2 ] &&
+		[ "$(grep -c "$work/f" monitor.txt)" -ge 2 ] && break
+	sleep 0.2
+done
+kill "$monitor" "$monitor2"
+wait "$monitor" "$monitor2"
+expect "errors" "" "$(cat monitor.err)"
+expect_match "created and removed" "*$work/v*$work/v*$work/f*$work/f*" \
+	"$(cat monitor.txt)"
+/usr/bin/python3 -c '
+import json, sys
+n = 0
+for line in open("monitor.json"):
+    json.loads(line)
+    n += 1
+sys.exit(n < 4)' || fail "not a JSON value a line: $(cat monitor.json)"
+
+begin AP3_output_that_cannot_be_written
+try 0 bindlinkctl create v b
+bindlinkctl list >/dev/full 2>err
+status=$?
+[ "$status" -eq 1 ] || fail "a full device: exit status $status"
+bindlinkctl list --json >/dev/full 2>err
+status=$?
+[ "$status" -eq 1 ] || fail "a full device: exit status $status"
+try 0 bindlinkctl remove v
+
+begin CR1_RM1_unprivileged
+try 0 bindlinkctl create v b
+user()
+{
+	setpriv --reuid 1000 --regid 1000 --clear-groups -- \
+		env PATH="$PATH" LD_LIBRARY_PATH="${LD_LIBRARY_PATH:-}" "$@"
+}
+for args in "create $work/other $work/b" "remove $work/v"; do
+	# shellcheck disable=SC2086	# words they are
+	user bindlinkctl $args >out 2>err
+	expect "$args: exit status" 1 $?
+	expect "$args: lines on stderr" 1 "$(wc -l <err)"
+done
+expect "the link is there" backing "$(cat v/x)"
+try 0 bindlinkctl remove v
+
+begin AP3_version
+try 0 bindlinkctl version
+expect_match "a version" "*[0-9].[0-9]*" "$out"
+
+finish

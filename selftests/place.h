@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Places to test in: a directory of its own for each test on a filesystem of
+ * the kind asked for, links in it, and the few file operations that every
+ * test needs, in a form that makes a failed expectation readable.
+ *
+ * The directories to work in are given by the environment: BINDLINK_EXT4,
+ * BINDLINK_XFS and BINDLINK_TMPFS.  A test whose filesystem is not there is
+ * skipped with that reason.
+ */
+#ifndef SELFTESTS_PLACE_H
+#define SELFTESTS_PLACE_H
+
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/types.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+/* An ordinary user, and one more. */
+#define USER	1000
+#define OTHER	1001
+
+struct place {
+	char top[100];	/* directory on the filesystem of V */
+	char back[100];	/* directory on the filesystem of B */
+	char v[120];	/* top/v, not made by place_make() */
+	char b[120];	/* back/b, not made by place_make() */
+};
+
+/* Returns NULL, or why there can be no such place here. */
+const char *place_make(struct place *p, const char *virt, const char *back);
+/*
+ * Removes links, mounts and files.  Returns NULL, or what could not be
+ * removed: that is a bug in what is tested.
+ */
+const char *place_drop(struct place *p);
+
+/* Links.  All return 0 or a negative errno. */
+int link_make(const char *virt, const char *back);
+int link_make_flags(const char *virt, const char *back, uint32_t flags,
+		    const char *const *except, unsigned int n);
+int link_drop(const char *virt);
+/* The kernel's or the library's message for the last refusal. */
+const char *link_why(void);
+/* Backing path of the link at @virt as listed, or "!ENOENT". */
+const char *link_listed(const char *virt);
+/* Number of links; of them, those at or below @dir (NULL: all). */
+int link_count(const char *dir);
+/* Number of mounts of type bindlink at exactly @path in this namespace. */
+int mounted(const char *path);
+/* The table and the bindlink mounts as one string, to compare. */
+const char *state(void);
+
+/* Strings and answers that live as long as the process, which is one test. */
+const char *path(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+/* Contents of a file, target of a symlink, names in a directory: or "!Exxx". */
+const char *get(const char *file);
+const char *get_link(const char *file);
+const char *names(const char *dir);
+/* What stat(2) says, but for the time of access; with @follow or not. */
+const char *facts(const char *file);
+const char *lfacts(const char *file);
+/* A dump of everything below and at @dir, which two equal trees share. */
+char *tree(const char *dir, bool with_ids);
+
+/* 0 or a negative errno. */
+int put(const char *file, const char *text);
+int add(const char *file, const char *text);	/* O_APPEND */
+int copy(const char *from, const char *to, mode_t mode);
+int rm_rf(const char *dir);
+
+/* errno if a call that returns -1 on error failed, else 0. */
+#define ERR(call)	((call) < 0 ? errno : 0)
+/* Opens, closes again and says errno. */
+int err_open(const char *file, int flags);
+
+/* In the child only, returns 0, with that user's credentials and no more. */
+pid_t fork_user(uid_t uid);
+/* Exit status of a child, or 256 and the signal. */
+int reap(pid_t pid);
+/* Exit status of a program, run with its output thrown away. */
+int run(const char *prog, ...) __attribute__((sentinel));
+
+/* @n, or less of it where the environment says that all is slow. */
+unsigned int scaled(unsigned int n);
+/* Random numbers that a seed reproduces. */
+uint32_t rnd(uint64_t *seed);
+uint64_t rnd_seed(void);
+
+bool same_inode(const char *a, const char *b);
+ino_t ino_of(const char *file);
+
+/*
+ * With the harness: a fixture with a place in it, on each filesystem.
+ */
+#ifdef __KSELFTEST_HARNESS_H
+
+/* On an emulated machine under KASAN half a minute is not a hang. */
+#undef TEST_TIMEOUT_DEFAULT
+#define TEST_TIMEOUT_DEFAULT	240
+
+#define PLACES_BARE(name)						\
+FIXTURE(name)								\
+{									\
+	struct place p;							\
+};									\
+FIXTURE_VARIANT(name)							\
+{									\
+	const char *virt;						\
+	const char *back;						\
+};									\
+FIXTURE_SETUP(name)							\
+{									\
+	const char *why;						\
+									\
+	umask(022);							\
+	why = place_make(&self->p, variant->virt, variant->back);	\
+	if (why)							\
+		SKIP(return, "%s", why);				\
+}									\
+FIXTURE_TEARDOWN_PARENT(name)						\
+{									\
+	EXPECT_EQ(NULL, place_drop(&self->p))				\
+		TH_LOG("teardown: something is left behind");		\
+}									\
+struct place
+
+#define PLACES(name)							\
+PLACES_BARE(name);							\
+FIXTURE_VARIANT_ADD(name, ext4) { .virt = "ext4", .back = "ext4", };	\
+FIXTURE_VARIANT_ADD(name, xfs) { .virt = "xfs", .back = "xfs", };	\
+FIXTURE_VARIANT_ADD(name, tmpfs) { .virt = "tmpfs", .back = "tmpfs", };	\
+struct place
+
+/* Also with V and B on different filesystems. */
+#define PLACES_CROSS(name)						\
+PLACES(name);								\
+FIXTURE_VARIANT_ADD(name, cross) { .virt = "ext4", .back = "tmpfs", };	\
+struct place
+
+#define PLACES_TMPFS(name)						\
+PLACES_BARE(name);							\
+FIXTURE_VARIANT_ADD(name, tmpfs) { .virt = "tmpfs", .back = "tmpfs", };	\
+struct place
+
+/* A directory link and a file link as most tests start with. */
+#define DIR_LINK(p) do {						\
+	ASSERT_EQ(0, ERR(mkdir((p)->v, 0755)));				\
+	ASSERT_EQ(0, ERR(mkdir((p)->b, 0755)));				\
+	ASSERT_EQ(0, link_make((p)->v, (p)->b))				\
+		TH_LOG("%s", link_why());				\
+} while (0)
+
+#define FILE_LINK(p, text) do {						\
+	ASSERT_EQ(0, put((p)->v, "original"));				\
+	ASSERT_EQ(0, put((p)->b, text));				\
+	ASSERT_EQ(0, link_make((p)->v, (p)->b))				\
+		TH_LOG("%s", link_why());				\
+} while (0)
+
+#endif /* __KSELFTEST_HARNESS_H */
+#endif /* SELFTESTS_PLACE_H */
