@@ -209,12 +209,14 @@ void bl_links_exit(void);
  * @mnt: the mount; one reference, dropped with the tree
  * @flags: the MNT_USER_SETTABLE_MASK flags it has to keep
  * @source: the mount it stands for, compared and never followed
+ * @rcu: readers in RCU-walk
  */
 struct bl_mnt {
 	struct list_head list;
 	struct vfsmount *mnt;
 	int flags;
 	const void *source;
+	struct rcu_head rcu;
 };
 
 struct bl_mnt *bl_mnt_get(struct bl_tree *tree, const struct path *path,

@@ -113,7 +113,8 @@ void bl_mnts_destroy(struct bl_tree *tree)
 	list_for_each_entry_safe(mnt, next, &tree->mnts, list) {
 		batch[n++] = mnt->mnt;
 		list_del(&mnt->list);
-		kfree(mnt);
+		/* RCU-walk may still be on its way out. */
+		kfree_rcu(mnt, rcu);
 		if (n == ARRAY_SIZE(batch)) {
 			kern_unmount_array(batch, n);
 			n = 0;
