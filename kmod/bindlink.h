@@ -327,11 +327,13 @@ void bl_super_exit(void);
  * @real: inode behind it, with a reference; NULL for the root of a tree, which
  *	is bound to a path
  * @mnt: private mount through which it is used; lives as long as the tree
+ * @alias: dentry that a directory belongs to; compared and never followed
  */
 struct bl_inode {
 	struct inode vfs_inode;
 	struct inode *real;
 	struct bl_mnt *mnt;
+	struct dentry *alias;
 };
 
 static inline struct bl_inode *BL_I(const struct inode *inode)
@@ -350,8 +352,9 @@ extern const struct inode_operations bl_symlink_iops;
 
 struct inode *bl_inode_get(struct super_block *sb, struct bl_mnt *mnt,
 			   struct inode *real);
-struct inode *bl_inode_new(struct super_block *sb, struct bl_mnt *mnt,
-			   struct inode *real);
+struct inode *bl_inode_claim(struct dentry *dentry, struct bl_mnt *mnt,
+			     struct inode *real);
+void bl_inode_unclaim(struct dentry *dentry, struct inode *inode);
 struct inode *bl_inode_root(struct super_block *sb, umode_t type);
 void bl_inode_refresh(struct inode *inode, struct inode *real,
 		      struct vfsmount *mnt);
@@ -410,7 +413,7 @@ void bl_node_free(struct bl_node *node);
 void bl_node_set(struct dentry *dentry, struct bl_node *node);
 struct dentry *bl_lookup(struct inode *dir, struct dentry *dentry,
 			 unsigned int flags);
-struct dentry *bl_splice(struct dentry *dentry, struct bl_node *node);
+int bl_splice(struct dentry *dentry, struct bl_node *node);
 struct dentry *bl_dentry_opened(struct super_block *sb,
 				const struct bl_real *real);
 

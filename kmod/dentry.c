@@ -83,24 +83,13 @@ void bl_node_set(struct dentry *dentry, struct bl_node *node)
 	bl_node_free(old);
 }
 
-static struct bl_node *bl_node_take(struct dentry *dentry)
-{
-	struct bl_node *node;
-
-	spin_lock(&dentry->d_lock);
-	node = rcu_replace_pointer(*bl_node_slot(dentry), NULL,
-				   lockdep_is_held(&dentry->d_lock));
-	spin_unlock(&dentry->d_lock);
-	return node;
-}
-
 /**
  * bl_real_get - what a dentry stands for
  * @dentry: dentry of a tree; the walk to it checked that it is valid
  * @real: result, for bl_real_put()
  *
  * Return: 0, an error of bl_bind_get() for the root, -ESTALE for a dentry
- * that lost its place to an alias meanwhile.
+ * that was never looked up.
  */
 int bl_real_get(struct dentry *dentry, struct bl_real *real)
 {
@@ -219,45 +208,26 @@ static struct bl_node *bl_node_lookup(struct dentry *dentry,
  * @dentry: unhashed dentry
  * @node: what was found, consumed
  *
- * Return: as ->lookup().
+ * Not by d_splice_alias(): that would move the dentry of a directory that was
+ * renamed below, while a walk that found it under its old name may be about to
+ * have it revalidated, and nothing tells d_revalidate which name that was.
+ *
+ * Return: 0 or -ENOMEM.
  */
-struct dentry *bl_splice(struct dentry *dentry, struct bl_node *node)
+int bl_splice(struct dentry *dentry, struct bl_node *node)
 {
-	struct super_block *sb = dentry->d_sb;
-	struct inode *inode = NULL, *real = node->inode;
-	struct bl_mnt *mnt = node->mnt;
-	struct dentry *alias;
+	struct inode *inode = NULL;
 
-	if (real) {
-		inode = bl_inode_get(sb, mnt, real);
+	if (node->inode) {
+		inode = bl_inode_claim(dentry, node->mnt, node->inode);
 		if (IS_ERR(inode)) {
 			bl_node_free(node);
-			return ERR_CAST(inode);
+			return PTR_ERR(inode);
 		}
-		/* Keeps @real for the second attempt below. */
-		ihold(real);
 	}
 	bl_node_set(dentry, node);
-	alias = d_splice_alias(inode, dentry);
-	if (IS_ERR(alias) && real && S_ISDIR(real->i_mode)) {
-		/*
-		 * The directory was moved below, and its dentry here cannot
-		 * be moved at once. A second inode for it does no harm: all
-		 * that must be one is below.
-		 */
-		inode = bl_inode_new(sb, mnt, real);
-		if (IS_ERR(inode)) {
-			alias = ERR_CAST(inode);
-		} else {
-			d_add(dentry, inode);
-			alias = NULL;
-		}
-	} else if (!IS_ERR_OR_NULL(alias)) {
-		bl_node_set(alias, bl_node_take(dentry));
-	}
-	if (real)
-		iput(real);
-	return alias;
+	d_add(dentry, inode);
+	return 0;
 }
 
 /**
@@ -283,7 +253,7 @@ struct dentry *bl_lookup(struct inode *dir, struct dentry *dentry,
 	bl_real_put(&parent);
 	if (IS_ERR(node))
 		return ERR_CAST(node);
-	return bl_splice(dentry, node);
+	return ERR_PTR(bl_splice(dentry, node));
 }
 
 /*
@@ -317,9 +287,6 @@ static struct dentry *bl_real_rcu(struct dentry *dentry, struct bl_mnt **mnt)
  * is unchanged so is d_parent, and it is pinned: the parent is the same
  * directory if the pointer is the same. The mount is another one when the
  * user's was remounted with other flags.
- *
- * d_splice_alias() moves the dentry of a directory before its node can be
- * replaced, so those compare names, too.
  */
 static bool bl_node_valid(struct dentry *dentry)
 {
@@ -332,10 +299,6 @@ static bool bl_node_valid(struct dentry *dentry)
 	    bl_real_rcu(READ_ONCE(dentry->d_parent), &mnt) ||
 	    node->mnt != mnt ||
 	    read_seqcount_retry(&node->lower->d_seq, node->seq))
-		return false;
-	if (inode && S_ISDIR(inode->i_mode) &&
-	    strcmp(READ_ONCE(dentry->d_name.name),
-		   READ_ONCE(node->lower->d_name.name)))
 		return false;
 	/* The owner of a symlink decides whether it may be followed. */
 	if (inode && S_ISLNK(inode->i_mode))
@@ -403,6 +366,12 @@ static int bl_d_weak_revalidate(struct dentry *dentry, unsigned int flags)
 	return 1;
 }
 
+static void bl_d_iput(struct dentry *dentry, struct inode *inode)
+{
+	bl_inode_unclaim(dentry, inode);
+	iput(inode);
+}
+
 static void bl_d_release(struct dentry *dentry)
 {
 	bl_node_free(rcu_access_pointer(*bl_node_slot(dentry)));
@@ -426,6 +395,7 @@ static char *bl_d_dname(struct dentry *dentry, char *buf, int size)
 
 static const struct dentry_operations bl_opened_dops = {
 	.d_release = bl_d_release,
+	.d_iput = bl_d_iput,
 	.d_dname = bl_d_dname,
 };
 
@@ -470,4 +440,5 @@ const struct dentry_operations bl_dops = {
 	.d_revalidate = bl_d_revalidate,
 	.d_weak_revalidate = bl_d_weak_revalidate,
 	.d_release = bl_d_release,
+	.d_iput = bl_d_iput,
 };

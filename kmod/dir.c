@@ -85,8 +85,8 @@ static void bl_change_show(struct dentry *dentry, struct bl_change *c)
 	if (d_really_is_positive(c->lower) && !d_unhashed(c->lower)) {
 		node = bl_node_new(c->parent.mnt, c->lower);
 		if (!IS_ERR(node))
-			inode = bl_inode_get(dentry->d_sb, c->parent.mnt,
-					     node->inode);
+			inode = bl_inode_claim(dentry, c->parent.mnt,
+					       node->inode);
 	}
 	if (IS_ERR(inode)) {
 		if (!IS_ERR_OR_NULL(node))
@@ -520,18 +520,17 @@ out_put:
 int bl_atomic_open(struct inode *dir, struct dentry *dentry,
 		   struct file *file, unsigned int flags, umode_t mode)
 {
-	struct dentry *found = NULL;
 	struct bl_node *node = NULL;
 	struct bl_change c;
 	int err;
 
 	if (d_in_lookup(dentry)) {
-		found = bl_lookup(dir, dentry, 0);
-		if (IS_ERR(found))
-			return PTR_ERR(found);
+		err = PTR_ERR_OR_ZERO(bl_lookup(dir, dentry, 0));
+		if (err)
+			return err;
 	}
-	if (!(flags & O_CREAT) || found || d_really_is_positive(dentry))
-		return finish_no_open(file, found);
+	if (!(flags & O_CREAT) || d_really_is_positive(dentry))
+		return finish_no_open(file, NULL);
 
 	err = bl_change_begin(dentry, &c);
 	if (err)
@@ -553,10 +552,8 @@ int bl_atomic_open(struct inode *dir, struct dentry *dentry,
 
 	if (node) {
 		d_drop(dentry);
-		found = bl_splice(dentry, node);
-		if (IS_ERR(found))
-			return PTR_ERR(found);
-		return finish_no_open(file, found);
+		err = bl_splice(dentry, node);
+		return err ?: finish_no_open(file, NULL);
 	}
 	if (d_really_is_negative(dentry))
 		return -ENOMEM;

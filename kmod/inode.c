@@ -246,7 +246,7 @@ static unsigned int bl_setattr_kill(unsigned int valid,
 	if ((valid & ATTR_SIZE) && !(valid & (ATTR_UID | ATTR_GID)))
 		valid |= ATTR_FORCE | ATTR_KILL_PRIV |
 			 setattr_should_drop_suidgid(idmap, inode);
-	else if (valid & ATTR_KILL_PRIV)
+	else if (valid & (ATTR_KILL_PRIV | ATTR_KILL_SUID))
 		valid |= setattr_should_drop_sgid(idmap, inode);
 	return valid;
 }
@@ -451,7 +451,7 @@ static int bl_inode_set(struct inode *inode, void *data)
  * @real: inode below, held by the caller
  *
  * Hard links are one inode. What is seen through two mounts is two, because
- * directories may not have two places in one tree.
+ * each has its own rules.
  *
  * Return: the inode, or ERR_PTR(-ENOMEM).
  */
@@ -474,16 +474,9 @@ struct inode *bl_inode_get(struct super_block *sb, struct bl_mnt *mnt,
 	return inode;
 }
 
-/**
- * bl_inode_new - another inode for a directory below
- * @sb: the tree
- * @mnt: private mount through which @real is used
- * @real: directory below
- *
- * Return: an inode that bl_inode_get() does not find, or ERR_PTR(-ENOMEM).
- */
-struct inode *bl_inode_new(struct super_block *sb, struct bl_mnt *mnt,
-			   struct inode *real)
+/* Another inode for a directory below, which bl_inode_get() does not find. */
+static struct inode *bl_inode_new(struct super_block *sb, struct bl_mnt *mnt,
+				  struct inode *real)
 {
 	struct bl_inode_key key = { .real = real, .mnt = mnt };
 	struct inode *inode = new_inode(sb);
@@ -494,6 +487,45 @@ struct inode *bl_inode_new(struct super_block *sb, struct bl_mnt *mnt,
 	bl_inode_fill(inode, mnt, real);
 	lockdep_annotate_inode_mutex_key(inode);
 	return inode;
+}
+
+/**
+ * bl_inode_claim - the inode for a dentry that is to be instantiated
+ * @dentry: dentry of a tree
+ * @mnt: private mount through which @real is used
+ * @real: inode below, held by the caller
+ *
+ * A directory may be seen under two names for a while, when it was renamed
+ * below. Two dentries with one directory inode would deadlock in a rename
+ * between them, so the second dentry gets an inode of its own. All that must be
+ * one is below.
+ *
+ * Return: the inode, or ERR_PTR(-ENOMEM).
+ */
+struct inode *bl_inode_claim(struct dentry *dentry, struct bl_mnt *mnt,
+			     struct inode *real)
+{
+	struct inode *inode = bl_inode_get(dentry->d_sb, mnt, real);
+
+	if (IS_ERR(inode) || !S_ISDIR(real->i_mode) ||
+	    !cmpxchg(&BL_I(inode)->alias, NULL, dentry))
+		return inode;
+	iput(inode);
+	inode = bl_inode_new(dentry->d_sb, mnt, real);
+	if (!IS_ERR(inode))
+		BL_I(inode)->alias = dentry;
+	return inode;
+}
+
+/**
+ * bl_inode_unclaim - a dentry lets go of its inode
+ * @dentry: dentry of a tree
+ * @inode: what was its inode
+ */
+void bl_inode_unclaim(struct dentry *dentry, struct inode *inode)
+{
+	if (READ_ONCE(BL_I(inode)->alias) == dentry)
+		WRITE_ONCE(BL_I(inode)->alias, NULL);
 }
 
 /**

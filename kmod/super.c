@@ -29,6 +29,7 @@ static struct inode *bl_alloc_inode(struct super_block *sb)
 		return NULL;
 	bi->real = NULL;
 	bi->mnt = NULL;
+	bi->alias = NULL;
 	return &bi->vfs_inode;
 }
 
