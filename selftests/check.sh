@@ -11,7 +11,7 @@ set -uo pipefail
 usage()
 {
 	echo "usage: selftests/check.sh [STEP...]"
-	echo "Steps: build host ynl vm stock kunit debug ids (default: all)"
+	echo "Steps: build host ynl vm vmdebug stock kunit debug ids (default: all)"
 }
 
 top=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
@@ -186,25 +186,30 @@ ynl()
 	done
 }
 
+# Each suite has a file of results in debugfs, complete in itself.
 kunit()
 {
+	local suite status=0
+
+	rm -f "$out"/kunit.*.ktap
 	# shellcheck disable=SC2016	# for the shell in the VM
 	selftests/vm.sh -k debug -- sh -c '
 		[ -d /sys/kernel/debug/kunit ] ||
 			mount -t debugfs debugfs /sys/kernel/debug
-		insmod "$1" || exit 1
-		echo "KTAP version 1"
-		set -- /sys/kernel/debug/kunit/*/results
-		echo "1..$#"
-		cat "$@"' sh "$top/build/debug/bindlink_kunit.ko" \
-		>"$out/kunit.ktap" || { cat "$out/kunit.ktap"; return 1; }
-	cat "$out/kunit.ktap"
-	# What the parser has to say is not for counting.
-	/usr/bin/python3 "$ksrc/tools/testing/kunit/kunit.py" parse \
-		"$out/kunit.ktap" >"$out/kunit.parsed" 2>&1 || {
-		sed 's/^/# /' "$out/kunit.parsed"
-		return 1
-	}
+		insmod "$1" && cat /sys/kernel/debug/kunit/*/results' \
+		sh "$top/build/debug/bindlink_kunit.ko" >"$out/kunit.all" ||
+		status=1
+	cat "$out/kunit.all"
+	awk -v out="$out" '
+		/^KTAP version/ { n++ }
+		n { print >(out "/kunit." n ".ktap") }' "$out/kunit.all"
+	for suite in "$out"/kunit.*.ktap; do
+		# What the parser prints is not for counting.
+		/usr/bin/python3 "$ksrc/tools/testing/kunit/kunit.py" parse \
+			"$suite" 2>&1 | sed 's/^/# /'
+		[ "${PIPESTATUS[0]}" -eq 0 ] || status=1
+	done
+	return $status
 }
 
 # Each row of the specification that is meant to hold has a test that names it
@@ -250,7 +255,7 @@ if [ "${1:-}" = -h ] || [ "${1:-}" = --help ]; then
 	usage
 	exit 0
 fi
-[ $# -gt 0 ] || set -- build host ynl vm stock kunit debug ids
+[ $# -gt 0 ] || set -- build host ynl vm vmdebug stock kunit debug ids
 ksrc=$(selftests/vm/kernel.sh debug --source)
 if [ ! -d "$ksrc" ]; then
 	echo "check.sh: there is no kernel source" >&2
@@ -262,7 +267,8 @@ for name in "$@"; do
 	build)	plain build build ;;
 	host)	step host host ;;
 	ynl)	plain ynl ynl ;;
-	vm)	step vm selftests/vm/selftest.sh ;;
+	vm)	step vm selftests/vm/selftest.sh stock ;;
+	vmdebug) step vmdebug selftests/vm/selftest.sh -t debug debug ;;
 	stock)	tests stock -k stock -m 1536 -t 1500 ;;
 	kunit)	step kunit kunit ;;
 	debug)	tests debug -k debug -t 3000 ;;

@@ -7,7 +7,7 @@
 # shellcheck source=selftests/tap.sh
 . "$(dirname "$0")/tap.sh"
 
-plan 17
+plan 18
 cd "$work" || exit 1
 mkdir v b other
 echo backing >b/x
@@ -254,6 +254,32 @@ for args in "create $work/other $work/b" "remove $work/v"; do
 done
 expect "the link is there" backing "$(cat v/x)"
 try 0 bindlinkctl remove v
+
+begin AP3_CR4_in_parallel
+count=20
+for i in $(seq $count); do
+	mkdir "v$i"
+done
+seq $count | timeout 300 xargs -P 8 -I{} bindlinkctl create v{} b >err 2>&1 ||
+	fail "create: $(cat err)"
+expect "links" $count "$(links)"
+expect "mounts" $count "$(mounts)"
+seq $count | timeout 300 xargs -P 8 -I{} bindlinkctl remove v{} >err 2>&1 ||
+	fail "remove: $(cat err)"
+expect "links" 0 "$(links)"
+expect "mounts" 0 "$(mounts)"
+# One path wanted by many: one gets it.
+seq 16 | xargs -P 8 -I{} sh -c 'bindlinkctl create v b 2>>err2 && echo made' \
+	>made
+expect "one was made" 1 "$(wc -l <made)"
+expect "and refused otherwise" 15 "$(wc -l <err2)"
+expect "links" 1 "$(links)"
+expect "mounts" 1 "$(mounts)"
+seq 16 | xargs -P 8 -I{} sh -c 'bindlinkctl remove v 2>/dev/null && echo gone' \
+	>gone
+expect "one was removed" 1 "$(wc -l <gone)"
+expect "links" 0 "$(links)"
+expect "mounts" 0 "$(mounts)"
 
 begin AP3_version
 try 0 bindlinkctl version

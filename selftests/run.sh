@@ -17,9 +17,9 @@ build=${BINDLINK_TESTS:-$here/../build/selftests}
 programs=(
 	create_test shadow_test late_binding_test remove_test dir_test io_test
 	lock_test exec_test xattr_test perm_test library_test netlink_test
-	oracle_test storm_test kill_test fault_test
+	oracle_test storm_test kill_test parallel_test fault_test
 )
-scripts=(cli.sh lifetime.sh parallel.sh ynl.py)
+scripts=(cli.sh lifetime.sh ynl.py)
 
 if [ "${1:-}" = -l ]; then
 	printf '%s\n' "${programs[@]}" "${scripts[@]}"
