@@ -455,18 +455,21 @@ static int bl_plan_check(struct bl_plan *plan, u32 attach, bool exceptions,
 	if (!anchored)
 		return bl_refuse(why, BINDLINK_A_LINK_VIRTUAL, -EOPNOTSUPP,
 				 "the virtual path does not exist, and links without an original are not supported");
+	/* Before anything is said of a tree that somebody has just attached. */
+	scoped_guard(mutex, &bl_link_mutex)
+		err = bl_link_conflict(&plan->root, plan->virtual, why);
+	if (err)
+		return err;
 	if (bl_is_tree(plan->path.mnt->mnt_sb))
 		return bl_refuse(why, BINDLINK_A_LINK_VIRTUAL, -EOPNOTSUPP,
-				 "the virtual path is in a tree that carries another link");
+				 "the virtual path is covered by a tree without a link");
 	if (bl_is_remote(plan->path.mnt->mnt_sb))
 		return bl_refuse(why, BINDLINK_A_LINK_VIRTUAL, -EOPNOTSUPP,
 				 "the virtual path is on a remote filesystem");
 	if (is_dir != v_is_dir)
 		return bl_refuse(why, BINDLINK_A_LINK_VIRTUAL, -EOPNOTSUPP,
 				 "linking a directory to a file, or a file to a directory, is not supported");
-	scoped_guard(mutex, &bl_link_mutex)
-		err = bl_link_conflict(&plan->root, plan->virtual, why);
-	return err;
+	return 0;
 }
 
 /**

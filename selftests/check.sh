@@ -6,6 +6,8 @@
 #
 # usage: selftests/check.sh [STEP...]
 
+# shellcheck disable=SC2317	# called by step and plain
+
 set -uo pipefail
 
 usage()
@@ -209,7 +211,7 @@ kunit()
 			"$suite" 2>&1 | sed 's/^/# /'
 		[ "${PIPESTATUS[0]}" -eq 0 ] || status=1
 	done
-	return $status
+	return "$status"
 }
 
 # Each row of the specification that is meant to hold has a test that names it
@@ -248,38 +250,44 @@ ids()
 	else
 		echo "ok $n - every test names a row"
 	fi
-	return $status
+	return "$status"
 }
 
-if [ "${1:-}" = -h ] || [ "${1:-}" = --help ]; then
-	usage
-	exit 0
-fi
-[ $# -gt 0 ] || set -- build host ynl vm vmdebug stock kunit debug ids
-ksrc=$(selftests/vm/kernel.sh debug --source)
-if [ ! -d "$ksrc" ]; then
-	echo "check.sh: there is no kernel source" >&2
-	echo "0 passed, 1 failed, 0 skipped"
-	exit 1
-fi
-for name in "$@"; do
-	case $name in
-	build)	plain build build ;;
-	host)	step host host ;;
-	ynl)	plain ynl ynl ;;
-	vm)	step vm selftests/vm/selftest.sh stock ;;
-	vmdebug) step vmdebug selftests/vm/selftest.sh -t debug debug ;;
-	stock)	tests stock -k stock -m 1536 -t 1500 ;;
-	kunit)	step kunit kunit ;;
-	debug)	tests debug -k debug -t 3000 ;;
-	ids)	step ids ids ;;
-	*)	usage >&2; exit 2 ;;
-	esac
-done
+main()
+{
+	if [ "${1:-}" = -h ] || [ "${1:-}" = --help ]; then
+		usage
+		exit 0
+	fi
+	[ $# -gt 0 ] || set -- build host ynl vm vmdebug stock kunit debug ids
+	ksrc=$(selftests/vm/kernel.sh debug --source)
+	if [ ! -d "$ksrc" ]; then
+		echo "check.sh: there is no kernel source" >&2
+		echo "0 passed, 1 failed, 0 skipped"
+		exit 1
+	fi
+	for name in "$@"; do
+		case $name in
+		build)	plain build build ;;
+		host)	step host host ;;
+		ynl)	plain ynl ynl ;;
+		vm)	step vm selftests/vm/selftest.sh stock ;;
+		vmdebug) step vmdebug selftests/vm/selftest.sh -t debug debug ;;
+		stock)	tests stock -k stock -m 1536 -t 1500 ;;
+		kunit)	step kunit kunit ;;
+		debug)	tests debug -k debug -t 3000 ;;
+		ids)	step ids ids ;;
+		*)	usage >&2; exit 2 ;;
+		esac
+	done
 
-echo
-printf '%s\n' "${summary[@]}"
-[ ${#failures[@]} -eq 0 ] || printf '! %s\n' "${failures[@]}"
-echo "logs: $out"
-echo "$passed passed, $failed failed, $skipped skipped"
-[ "$failed" -eq 0 ] && [ "$passed" -gt 0 ]
+	echo
+	printf '%s\n' "${summary[@]}"
+	[ ${#failures[@]} -eq 0 ] || printf '! %s\n' "${failures[@]}"
+	echo "logs: $out"
+	echo "$passed passed, $failed failed, $skipped skipped"
+	[ "$failed" -eq 0 ] && [ "$passed" -gt 0 ]
+}
+
+# On one line, so that all of it is read before any of it runs.
+main "$@"; exit
