@@ -394,7 +394,7 @@ struct bl_node {
 };
 
 /**
- * struct bl_real - what a dentry stands for now
+ * struct bl_real - what a dentry stands for at the moment
  * @path: where. The mount belongs to @mnt, the dentry has a reference and is
  *	negative for a negative dentry
  * @mnt: private mount of @path

@@ -107,6 +107,35 @@ static void bl_change_other(struct dentry *dentry, struct inode *real)
 		remove_inode_hash(inode);
 }
 
+/* Make a file, directory, symlink, FIFO, socket or device, by its mode. */
+static int bl_make(struct dentry *dentry, umode_t mode, dev_t rdev,
+		   const char *target, bool excl)
+{
+	struct bl_change c;
+	int err;
+
+	err = bl_change_begin(dentry, &c);
+	if (err)
+		return err;
+	switch (mode & S_IFMT) {
+	case S_IFREG:
+		err = vfs_create(c.idmap, c.dir, c.lower, mode, excl);
+		break;
+	case S_IFDIR:
+		err = vfs_mkdir(c.idmap, c.dir, c.lower, mode);
+		break;
+	case S_IFLNK:
+		err = vfs_symlink(c.idmap, c.dir, c.lower, target);
+		break;
+	default:
+		err = vfs_mknod(c.idmap, c.dir, c.lower, mode, rdev);
+	}
+	if (!err)
+		bl_change_show(dentry, &c);
+	bl_change_end(dentry, &c, &err);
+	return err;
+}
+
 /**
  * bl_create - ->create()
  * @idmap: ID mapping of the tree's mount, always the trivial one
@@ -120,18 +149,7 @@ static void bl_change_other(struct dentry *dentry, struct inode *real)
 int bl_create(struct mnt_idmap *idmap, struct inode *dir,
 	      struct dentry *dentry, umode_t mode, bool excl)
 {
-	struct bl_change c;
-	int err;
-
-	do {
-		err = bl_change_begin(dentry, &c);
-		if (err)
-			break;
-		err = vfs_create(c.idmap, c.dir, c.lower, mode, excl);
-		if (!err)
-			bl_change_show(dentry, &c);
-	} while (bl_change_end(dentry, &c, &err));
-	return err;
+	return bl_make(dentry, (mode & ~S_IFMT) | S_IFREG, 0, NULL, excl);
 }
 
 /**
@@ -146,18 +164,7 @@ int bl_create(struct mnt_idmap *idmap, struct inode *dir,
 int bl_mkdir(struct mnt_idmap *idmap, struct inode *dir,
 	     struct dentry *dentry, umode_t mode)
 {
-	struct bl_change c;
-	int err;
-
-	do {
-		err = bl_change_begin(dentry, &c);
-		if (err)
-			break;
-		err = vfs_mkdir(c.idmap, c.dir, c.lower, mode);
-		if (!err)
-			bl_change_show(dentry, &c);
-	} while (bl_change_end(dentry, &c, &err));
-	return err;
+	return bl_make(dentry, (mode & ~S_IFMT) | S_IFDIR, 0, NULL, true);
 }
 
 /**
@@ -173,18 +180,7 @@ int bl_mkdir(struct mnt_idmap *idmap, struct inode *dir,
 int bl_mknod(struct mnt_idmap *idmap, struct inode *dir,
 	     struct dentry *dentry, umode_t mode, dev_t rdev)
 {
-	struct bl_change c;
-	int err;
-
-	do {
-		err = bl_change_begin(dentry, &c);
-		if (err)
-			break;
-		err = vfs_mknod(c.idmap, c.dir, c.lower, mode, rdev);
-		if (!err)
-			bl_change_show(dentry, &c);
-	} while (bl_change_end(dentry, &c, &err));
-	return err;
+	return bl_make(dentry, mode, rdev, NULL, true);
 }
 
 /**
@@ -199,18 +195,7 @@ int bl_mknod(struct mnt_idmap *idmap, struct inode *dir,
 int bl_symlink(struct mnt_idmap *idmap, struct inode *dir,
 	       struct dentry *dentry, const char *target)
 {
-	struct bl_change c;
-	int err;
-
-	do {
-		err = bl_change_begin(dentry, &c);
-		if (err)
-			break;
-		err = vfs_symlink(c.idmap, c.dir, c.lower, target);
-		if (!err)
-			bl_change_show(dentry, &c);
-	} while (bl_change_end(dentry, &c, &err));
-	return err;
+	return bl_make(dentry, S_IFLNK, 0, target, true);
 }
 
 /**

@@ -539,56 +539,48 @@ static int bl_setlease(struct file *file, int arg, struct file_lease **lease,
 	return vfs_setlease(real, arg, lease, priv);
 }
 
-const struct file_operations bl_file_fops = {
-	.owner = THIS_MODULE,
-	.open = bl_open,
-	.release = bl_release,
-	.flush = bl_flush,
-	.llseek = bl_llseek,
-	.read_iter = bl_read_iter,
-	.write_iter = bl_write_iter,
-	.splice_read = bl_splice_read,
-	.splice_write = bl_splice_write,
-	.mmap = bl_mmap,
-	.fsync = bl_fsync,
-	.fallocate = bl_fallocate,
-	.fadvise = bl_fadvise,
-	.copy_file_range = bl_copy_file_range,
-	.remap_file_range = bl_remap_file_range,
-	.unlocked_ioctl = bl_ioctl,
 #ifdef CONFIG_COMPAT
-	.compat_ioctl = bl_compat_ioctl,
+#define BL_IOCTL_OPS							\
+	.unlocked_ioctl = bl_ioctl,					\
+	.compat_ioctl = bl_compat_ioctl
+#else
+#define BL_IOCTL_OPS	.unlocked_ioctl = bl_ioctl
 #endif
-	.lock = bl_lock,
-	.flock = bl_flock,
-	.setlease = bl_setlease,
+
+/* What all open files have. */
+#define BL_COMMON_OPS							\
+	.owner = THIS_MODULE,						\
+	.release = bl_release,						\
+	.flush = bl_flush,						\
+	.llseek = bl_llseek,						\
+	.fsync = bl_fsync,						\
+	.lock = bl_lock,						\
+	.flock = bl_flock,						\
+	.setlease = bl_setlease,					\
+	BL_IOCTL_OPS
+
+/* What those have that are no directories. */
+#define BL_DATA_OPS							\
+	BL_COMMON_OPS,							\
+	.open = bl_open,						\
+	.read_iter = bl_read_iter,					\
+	.write_iter = bl_write_iter,					\
+	.splice_read = bl_splice_read,					\
+	.splice_write = bl_splice_write,				\
+	.mmap = bl_mmap,						\
+	.fallocate = bl_fallocate,					\
+	.fadvise = bl_fadvise,						\
+	.copy_file_range = bl_copy_file_range,				\
+	.remap_file_range = bl_remap_file_range
+
+const struct file_operations bl_file_fops = {
+	BL_DATA_OPS,
 };
 
 /* FIFOs and devices. */
 static const struct file_operations bl_poll_fops = {
-	.owner = THIS_MODULE,
-	.open = bl_open,
-	.release = bl_release,
-	.flush = bl_flush,
-	.llseek = bl_llseek,
-	.read_iter = bl_read_iter,
-	.write_iter = bl_write_iter,
-	.splice_read = bl_splice_read,
-	.splice_write = bl_splice_write,
-	.mmap = bl_mmap,
-	.fsync = bl_fsync,
-	.fallocate = bl_fallocate,
-	.fadvise = bl_fadvise,
-	.copy_file_range = bl_copy_file_range,
-	.remap_file_range = bl_remap_file_range,
+	BL_DATA_OPS,
 	.poll = bl_poll,
-	.unlocked_ioctl = bl_ioctl,
-#ifdef CONFIG_COMPAT
-	.compat_ioctl = bl_compat_ioctl,
-#endif
-	.lock = bl_lock,
-	.flock = bl_flock,
-	.setlease = bl_setlease,
 };
 
 static int bl_dir_open(struct inode *inode, struct file *file)
@@ -628,19 +620,8 @@ static int bl_iterate(struct file *file, struct dir_context *ctx)
 }
 
 const struct file_operations bl_dir_fops = {
-	.owner = THIS_MODULE,
+	BL_COMMON_OPS,
 	.open = bl_dir_open,
-	.release = bl_release,
-	.flush = bl_flush,
 	.read = generic_read_dir,
-	.llseek = bl_llseek,
 	.iterate_shared = bl_iterate,
-	.fsync = bl_fsync,
-	.unlocked_ioctl = bl_ioctl,
-#ifdef CONFIG_COMPAT
-	.compat_ioctl = bl_compat_ioctl,
-#endif
-	.lock = bl_lock,
-	.flock = bl_flock,
-	.setlease = bl_setlease,
 };

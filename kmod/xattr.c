@@ -34,6 +34,27 @@ static int bl_xattr_get(const struct xattr_handler *handler,
 	return ret;
 }
 
+/* Begin and end a change of attributes below. */
+static int bl_attr_begin(struct dentry *dentry, struct bl_real *real)
+{
+	int err = bl_real_get(dentry, real);
+
+	if (err)
+		return err;
+	err = mnt_want_write(real->path.mnt);
+	if (err)
+		bl_real_put(real);
+	return err;
+}
+
+static void bl_attr_end(struct dentry *dentry, struct bl_real *real)
+{
+	mnt_drop_write(real->path.mnt);
+	bl_inode_refresh(d_inode(dentry), d_inode(real->path.dentry),
+			 real->path.mnt);
+	bl_real_put(real);
+}
+
 static int bl_xattr_set(const struct xattr_handler *handler,
 			struct mnt_idmap *idmap, struct dentry *dentry,
 			struct inode *inode, const char *name,
@@ -42,19 +63,14 @@ static int bl_xattr_set(const struct xattr_handler *handler,
 	struct bl_real real;
 	int err;
 
-	err = bl_real_get(dentry, &real);
+	err = bl_attr_begin(dentry, &real);
 	if (err)
 		return err;
-	err = mnt_want_write(real.path.mnt);
-	if (!err) {
-		idmap = mnt_idmap(real.path.mnt);
-		err = value ?
-			vfs_setxattr(idmap, real.path.dentry, name, value,
-				     size, flags) :
-			vfs_removexattr(idmap, real.path.dentry, name);
-		mnt_drop_write(real.path.mnt);
-	}
-	bl_real_put(&real);
+	idmap = mnt_idmap(real.path.mnt);
+	err = value ? vfs_setxattr(idmap, real.path.dentry, name, value, size,
+				   flags) :
+		      vfs_removexattr(idmap, real.path.dentry, name);
+	bl_attr_end(dentry, &real);
 	return err;
 }
 
@@ -130,21 +146,13 @@ int bl_set_acl(struct mnt_idmap *idmap, struct dentry *dentry,
 	struct bl_real real;
 	int err;
 
-	err = bl_real_get(dentry, &real);
+	err = bl_attr_begin(dentry, &real);
 	if (err)
 		return err;
-	err = mnt_want_write(real.path.mnt);
-	if (!err) {
-		idmap = mnt_idmap(real.path.mnt);
-		err = acl ?
-			vfs_set_acl(idmap, real.path.dentry, name, acl) :
-			vfs_remove_acl(idmap, real.path.dentry, name);
-		mnt_drop_write(real.path.mnt);
-	}
-	if (!err)
-		bl_inode_refresh(d_inode(dentry), d_inode(real.path.dentry),
-				 real.path.mnt);
-	bl_real_put(&real);
+	idmap = mnt_idmap(real.path.mnt);
+	err = acl ? vfs_set_acl(idmap, real.path.dentry, name, acl) :
+		    vfs_remove_acl(idmap, real.path.dentry, name);
+	bl_attr_end(dentry, &real);
 	return err;
 }
 
@@ -182,18 +190,10 @@ int bl_fileattr_set(struct mnt_idmap *idmap, struct dentry *dentry,
 	struct bl_real real;
 	int err;
 
-	err = bl_real_get(dentry, &real);
+	err = bl_attr_begin(dentry, &real);
 	if (err)
 		return err;
-	err = mnt_want_write(real.path.mnt);
-	if (!err) {
-		err = vfs_fileattr_set(mnt_idmap(real.path.mnt),
-				       real.path.dentry, fa);
-		mnt_drop_write(real.path.mnt);
-	}
-	if (!err)
-		bl_inode_refresh(d_inode(dentry), d_inode(real.path.dentry),
-				 real.path.mnt);
-	bl_real_put(&real);
+	err = vfs_fileattr_set(mnt_idmap(real.path.mnt), real.path.dentry, fa);
+	bl_attr_end(dentry, &real);
 	return err;
 }
