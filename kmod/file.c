@@ -111,8 +111,11 @@ struct file *bl_file_real(const struct file *file)
 
 static void bl_file_modes(struct file *file, struct file *real)
 {
-	/* Pages, write-back errors and readahead are those of the real file. */
-	file->f_mapping = real->f_mapping;
+	/*
+	 * Not f_mapping: the VFS takes a file with the mapping of another
+	 * filesystem for one of that filesystem (shmem_file()), and its inode
+	 * for one with that filesystem's data around it.
+	 */
 	file->f_mode = (file->f_mode & ~BL_COPY_FMODE) |
 		       (real->f_mode & BL_COPY_FMODE);
 }
@@ -232,6 +235,7 @@ static int bl_open_detach(struct file *file, const struct bl_real *real)
 		i_readcount_dec(file->f_inode);
 	}
 	file->f_inode = inode;
+	file->f_mapping = inode->i_mapping;
 	dput(file->f_path.dentry);
 	file->f_path.dentry = dentry;
 	return 0;

@@ -887,6 +887,39 @@ TEST_F(io, TR2_no_space)
 	free(data);
 }
 
+/*
+ * What the kernel keeps for memory files only it must not look for in the inode
+ * at V: neither here, where anybody may ask, nor at mmap.
+ */
+TEST_F(io, TR2_seals)
+{
+	struct place *p = &self->p;
+	int seals, i;
+	void *map;
+	BOTH(0);
+
+	seals = fcntl(fb, F_GET_SEALS);
+	for (i = 0; i < 20; i++) {
+		int seen = fcntl(fv, F_GET_SEALS);
+
+		EXPECT_TRUE(seen == seals || (seen < 0 && errno == EINVAL))
+			TH_LOG("seals %#x at V, %#x at B", seen, seals);
+		EXPECT_NE(0, ERR(fcntl(fv, F_ADD_SEALS, F_SEAL_SHRINK)));
+		map = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fv,
+			   0);
+		EXPECT_NE(MAP_FAILED, map);
+		munmap(map, 4096);
+		/* Another inode each time. */
+		close(fv);
+		ASSERT_EQ(0, put(path("%s/f%d", p->b, i), "0123456789"));
+		fv = open(path("%s/f%d", p->v, i), O_RDWR);
+		ASSERT_LE(0, fv);
+	}
+	EXPECT_EQ(seals, fcntl(fb, F_GET_SEALS));
+	close(fv);
+	close(fb);
+}
+
 /* Many at once through V and at B, each in its own part of one file. */
 TEST_F(io, TR2_at_once)
 {
