@@ -8,6 +8,12 @@ set -uo pipefail
 
 top=$(cd "$(dirname "$0")/.." && pwd)
 cd "$top" || exit 1
+for tool in sparse cppcheck clang-tidy shellcheck; do
+	command -v "$tool" >/dev/null || {
+		echo "lint.sh: $tool is missing; try: apt-get install $tool" >&2
+		exit 1
+	}
+done
 source=$(selftests/vm/kernel.sh debug --source) || exit 1
 failed=0
 
