@@ -1,23 +1,23 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Late binding: what the root of a tree shows.
+ * Late binding: what a link shows.
  *
  * A link is bound to a path, not to an inode. The backing path is resolved
  * when the link is followed, from the creator's root directory with the
  * creator's credentials. The result is kept together with the proof that
- * resolving again would give the same: the d_seq of every dentry on the way,
- * each of which changes when that dentry is unlinked, renamed or replaced,
- * and the mount event count of the creator's namespace, which changes with
- * every mount and unmount. Checking the proof is a few loads, and all that a
- * walk through an unchanged link costs.
+ * resolving again would give the same: the d_seq of every dentry that was
+ * looked at, each of which changes when that dentry is unlinked, renamed,
+ * replaced or made; the generation of the rules; and the mount event count of
+ * the creator's namespace, which changes with every mount and unmount.
+ * Checking the proof is a few loads, and all that a walk through an unchanged
+ * link costs.
  *
- * No proof can be had where a symlink, another link or a filesystem with a
- * d_revalidate of its own is on the way, or where the creator is not in the
- * initial mount namespace. Then each use leaves RCU-walk and resolves again.
+ * No proof can be had where a filesystem with a d_revalidate of its own is on
+ * the way, or where the creator is not in the initial mount namespace. Then
+ * each use leaves RCU-walk and resolves again.
  */
 
 #include <linux/file.h>
-#include <linux/hashtable.h>
 #include <linux/init_task.h>
 #include <linux/magic.h>
 #include <linux/namei.h>
@@ -27,6 +27,8 @@
 #include <linux/sched.h>
 #include <linux/seq_file.h>
 #include <linux/slab.h>
+#include <linux/wait.h>
+#include <linux/workqueue.h>
 
 #include "bindlink.h"
 #include "trace.h"
@@ -47,10 +49,54 @@ static unsigned int bl_watch_users;
 
 static bool bl_watch_on;
 
+/*
+ * Whoever unmounts a backing filesystem wants it to be gone, and not only when
+ * somebody happens to follow the link the next time. So some time after a
+ * mount event what is kept of links and their trees is looked through.
+ */
+#define BL_WATCH_DELAY	msecs_to_jiffies(20)
+
+static void bl_watch_settle(struct work_struct *work);
+static DECLARE_DELAYED_WORK(bl_watch_work, bl_watch_settle);
+
+/**
+ * struct bl_waiter - an entry in the queue of those who poll a mount table
+ * @table: what poll() is given
+ * @entry: the entry
+ * @head: the queue, NULL while the entry is in none
+ */
+struct bl_waiter {
+	poll_table table;
+	wait_queue_entry_t entry;
+	wait_queue_head_t *head;
+};
+
+static struct bl_waiter bl_waiter;
+
+static int bl_watch_wake(wait_queue_entry_t *entry, unsigned int mode,
+			 int sync, void *key)
+{
+	schedule_delayed_work(&bl_watch_work, BL_WATCH_DELAY);
+	return 0;
+}
+
+static void bl_watch_queue(struct file *file, wait_queue_head_t *head,
+			   poll_table *table)
+{
+	struct bl_waiter *waiter = container_of(table, struct bl_waiter, table);
+
+	waiter->head = head;
+	init_waitqueue_func_entry(&waiter->entry, bl_watch_wake);
+	add_wait_queue(head, &waiter->entry);
+}
+
 static void bl_watch_close(void)
 {
 	int cpu;
 
+	if (bl_waiter.head)
+		remove_wait_queue(bl_waiter.head, &bl_waiter.entry);
+	bl_waiter.head = NULL;
 	WRITE_ONCE(bl_watch_on, false);
 	/* Pairs with preempt_disable() in bl_watch_event(). */
 	synchronize_rcu_expedited();
@@ -92,6 +138,9 @@ bool bl_watch_start(void)
 			goto fail;
 	}
 	bl_watch_users = 1;
+	/* Any of them. */
+	init_poll_funcptr(&bl_waiter.table, bl_watch_queue);
+	vfs_poll(file, &bl_waiter.table);
 	/* The files before the word that they are there. */
 	smp_store_release(&bl_watch_on, true);
 	return true;
@@ -128,77 +177,6 @@ static bool bl_watch_event(int *event)
 	return on;
 }
 
-/*
- * Recursion. Resolving a backing path may enter other trees, which resolve
- * theirs. A record on the stack of each resolution makes cycles and depth
- * visible, per task.
- */
-struct bl_guard {
-	struct hlist_node node;
-	const struct task_struct *task;
-	const struct bl_tree *tree;
-	bool locked;
-};
-
-static DEFINE_SPINLOCK(bl_guard_lock);
-static DEFINE_HASHTABLE(bl_guards, 6);
-/* Records with @locked; lets a walk without any skip the search. */
-static atomic_t bl_guards_locked = ATOMIC_INIT(0);
-
-static int bl_guard_enter(struct bl_guard *new, const struct bl_tree *tree,
-			  bool locked)
-{
-	struct bl_guard *guard;
-	unsigned int depth = 0;
-	int err = 0;
-
-	spin_lock(&bl_guard_lock);
-	hash_for_each_possible(bl_guards, guard, node, (unsigned long)current) {
-		if (guard->task != current)
-			continue;
-		if (guard->tree == tree || ++depth >= BL_MAX_DEPTH)
-			err = -ELOOP;
-	}
-	if (!err) {
-		new->task = current;
-		new->tree = tree;
-		new->locked = locked;
-		if (locked)
-			atomic_inc(&bl_guards_locked);
-		hash_add(bl_guards, &new->node, (unsigned long)current);
-	}
-	spin_unlock(&bl_guard_lock);
-	return err;
-}
-
-static void bl_guard_leave(struct bl_guard *guard)
-{
-	spin_lock(&bl_guard_lock);
-	if (guard->locked)
-		atomic_dec(&bl_guards_locked);
-	hash_del(&guard->node);
-	spin_unlock(&bl_guard_lock);
-}
-
-/*
- * A directory of a tree is locked by this task. Walking into a tree would
- * take such locks in an order that nobody defines.
- */
-static bool bl_guard_is_locked(void)
-{
-	struct bl_guard *guard;
-	bool locked = false;
-
-	if (likely(!atomic_read(&bl_guards_locked)))
-		return false;
-	spin_lock(&bl_guard_lock);
-	hash_for_each_possible(bl_guards, guard, node, (unsigned long)current)
-		if (guard->task == current)
-			locked |= guard->locked;
-	spin_unlock(&bl_guard_lock);
-	return locked;
-}
-
 static struct bl_bind *bl_bind_alloc(unsigned int nr)
 {
 	struct bl_bind *bind = kzalloc(struct_size(bind, chain, nr),
@@ -213,20 +191,25 @@ static struct bl_bind *bl_bind_alloc(unsigned int nr)
 
 /**
  * bl_bind_fixed - a binding to a dentry instead of a path
- * @mnt: private mount
- * @dentry: dentry in it
+ * @path: what to bind to, in a user's mount
  *
- * Return: the binding with one reference, or NULL.
+ * Return: the binding with one reference, or ERR_PTR().
  */
-struct bl_bind *bl_bind_fixed(struct bl_mnt *mnt, struct dentry *dentry)
+struct bl_bind *bl_bind_fixed(const struct path *path)
 {
-	struct bl_bind *bind = bl_bind_alloc(0);
+	struct bl_mnt *mnt = bl_mnt_get(path, 0);
+	struct bl_bind *bind;
 
-	if (bind) {
-		bind->mnt = mnt;
-		bind->real.mnt = mnt->mnt;
-		bind->real.dentry = dget(dentry);
+	if (IS_ERR(mnt))
+		return ERR_CAST(mnt);
+	bind = bl_bind_alloc(0);
+	if (!bind) {
+		bl_mnt_put(mnt);
+		return ERR_PTR(-ENOMEM);
 	}
+	bind->mnt = mnt;
+	bind->real.mnt = mnt->mnt;
+	bind->real.dentry = dget(path->dentry);
 	return bind;
 }
 
@@ -243,15 +226,25 @@ void bl_bind_put(struct bl_bind *bind)
 	for (i = 0; i < bind->nr; i++)
 		dput(bind->chain[i].dentry);
 	dput(bind->real.dentry);
+	for (i = 0; i < bind->nr_mnts; i++)
+		bl_mnt_put(bind->mnts[i]);
+	bl_mnt_put(bind->mnt);
 	kfree_rcu(bind, rcu);
 }
 
-static bool bl_bind_valid(const struct bl_bind *bind)
+/**
+ * bl_bind_valid - whether following the link would give the same now
+ * @bind: binding of a link
+ *
+ * Context: any, RCU-walk too.
+ */
+bool bl_bind_valid(const struct bl_bind *bind)
 {
 	unsigned int i;
 	int event;
 
-	if (!bind->nr || !bl_watch_event(&event) || event != bind->event)
+	if (!bind->nr || bind->gen != bl_rules_generation() ||
+	    !bl_watch_event(&event) || event != bind->event)
 		return false;
 	for (i = 0; i < bind->nr; i++)
 		if (read_seqcount_retry(&bind->chain[i].dentry->d_seq,
@@ -260,463 +253,229 @@ static bool bl_bind_valid(const struct bl_bind *bind)
 	return true;
 }
 
-/*
- * Record the dentries from @path up to the creator's root. Returns their
- * number, 0 when they do not prove the resolution. References go to @chain.
- */
-static unsigned int bl_chain_record(struct bl_tree *tree,
-				    const struct bl_link *link,
-				    const struct path *path,
-				    struct bl_seq *chain, unsigned int max)
+static void bl_proof_drop(struct bl_proof *proof)
 {
-	const char *end = link->backing + strlen(link->backing);
-	struct path at = *path;
-	unsigned int i, nr = 0;
-	bool ok = false;
+	while (proof->nr)
+		dput(proof->chain[--proof->nr].dentry);
+	while (proof->nr_mnts)
+		bl_mnt_put(proof->mnts[--proof->nr_mnts]);
+}
 
-	path_get(&at);
-	while (!path_equal(&at, &link->root)) {
-		struct dentry *dentry = at.dentry, *parent;
-		const char *name;
+/* Only what the dcache knows of is proved by it. */
+static bool bl_bind_provable(int err)
+{
+	return !err || err == -ENOENT;
+}
 
-		if (bl_is_tree(at.mnt->mnt_sb))
-			goto out;
-		if (dentry == at.mnt->mnt_root) {
-			/* Keeps the filesystem while its dentries are held. */
-			if (IS_ERR(bl_mnt_get(tree, &at, 0)) || !follow_up(&at))
-				goto out;
-			continue;
+/* What @where and @err, which following a link gave, are to its users. */
+static struct bl_bind *bl_bind_make(struct bl_where *where, int err,
+				    struct bl_proof *proof)
+{
+	struct path *real = &where->path;
+	struct bl_mnt *mnt = NULL;
+	struct bl_bind *bind;
+
+	if (real->dentry) {
+		if (real->mnt->mnt_sb->s_stack_depth >=
+		    FILESYSTEM_MAX_STACK_DEPTH) {
+			err = -ELOOP;
+		} else {
+			mnt = bl_mnt_get(real, where->flags);
+			if (IS_ERR(mnt))
+				return ERR_CAST(mnt);
 		}
-		if (nr == max || end == link->backing ||
-		    (dentry->d_flags & DCACHE_OP_REVALIDATE))
-			goto out;
-
-		name = end;
-		while (*--name != '/')
-			;
-		parent = dget_parent(dentry);
-		spin_lock(&dentry->d_lock);
-		ok = dentry->d_parent == parent && !d_unhashed(dentry) &&
-		     dentry->d_name.len == end - name - 1 &&
-		     !memcmp(dentry->d_name.name, name + 1, end - name - 1);
-		chain[nr].dentry = dentry;
-		chain[nr].seq = read_seqcount_begin(&dentry->d_seq);
-		spin_unlock(&dentry->d_lock);
-		/* The reference to @dentry goes from @at to @chain. */
-		nr++;
-		at.dentry = parent;
-		end = name;
-		if (!ok)
-			goto out;
-		ok = false;
 	}
-	ok = end == link->backing;
-	/* All that was seen was true at once if none of it changed since. */
-	for (i = 0; ok && i < nr; i++)
-		ok = !read_seqcount_retry(&chain[i].dentry->d_seq,
-					  chain[i].seq);
-out:
-	path_put(&at);
-	if (ok)
-		return nr;
-	while (nr)
-		dput(chain[--nr].dentry);
-	return 0;
-}
-
-static unsigned int bl_path_components(const char *path)
-{
-	unsigned int n = 0;
-
-	for (; *path; path++)
-		n += path[0] == '/' && path[1];
-	return n;
-}
-
-/**
- * bl_bind_collapse - replace a path in a tree by what it stands for
- * @path: path with references, replaced when it is in a tree
- * @flags: gets the flags of the mounts that were looked through
- *
- * This is why a chain of links adds no stacking.
- *
- * Return: false when nothing stands behind the path.
- */
-bool bl_bind_collapse(struct path *path, int *flags)
-{
-	while (bl_is_tree(path->mnt->mnt_sb)) {
-		struct bl_real real;
-
-		*flags |= path->mnt->mnt_flags & MNT_USER_SETTABLE_MASK;
-		if (bl_real_get(path->dentry, &real))
-			return false;
-		/* The mount lives as long as the tree; take what outlives it. */
-		mntget(real.path.mnt);
-		path_put(path);
-		*path = real.path;
-		if (d_is_negative(path->dentry))
-			return false;
+	if (!bl_bind_provable(err))
+		proof->ok = false;
+	bind = bl_bind_alloc(proof->ok ? proof->nr : 0);
+	if (!bind) {
+		bl_mnt_put(mnt);
+		return ERR_PTR(-ENOMEM);
 	}
-	return true;
-}
-
-/* The link that @tree shows, with a reference. */
-static struct bl_link *bl_bind_link(struct bl_tree *tree)
-{
-	struct bl_link *link;
-
-	guard(rcu)();
-	link = rcu_dereference(tree->link);
-	if (link && !refcount_inc_not_zero(&link->ref))
-		link = NULL;
-	return link;
-}
-
-/* Look up the backing path of @link, and @rest below it, as the creator. */
-static int bl_bind_walk(struct bl_tree *tree, const struct bl_link *link,
-			const char *rest, unsigned int flags, bool locked,
-			struct path *path)
-{
-	struct bl_guard guard;
-	char *name = NULL;
-	int err;
-
-	if (*rest) {
-		name = kasprintf(GFP_KERNEL, "%s%s", link->backing, rest);
-		if (!name)
-			return -ENOMEM;
+	bind->error = err;
+	bind->mnt = mnt;
+	if (mnt) {
+		bind->real.mnt = mnt->mnt;
+		bind->real.dentry = dget(real->dentry);
 	}
-	err = bl_guard_enter(&guard, tree, locked);
-	if (!err) {
-		err = vfs_path_lookup(link->root.dentry, link->root.mnt,
-				      name ?: link->backing, flags, path);
-		bl_guard_leave(&guard);
+	if (proof->ok) {
+		memcpy(bind->chain, proof->chain,
+		       proof->nr * sizeof(*proof->chain));
+		memcpy(bind->mnts, proof->mnts, sizeof(bind->mnts));
+		bind->nr_mnts = proof->nr_mnts;
+		/* The references went along. */
+		proof->nr = 0;
+		proof->nr_mnts = 0;
 	}
-	kfree(name);
-	return err;
+	return bind;
 }
 
-/* Make @new (NULL: nothing) what @tree shows, unless something later is. */
-static void bl_bind_publish(struct bl_tree *tree, const struct bl_link *link,
-			    struct bl_bind *new, u64 ticket)
+/* The published binding of @link, when @bind says the same and proves nothing. */
+static struct bl_bind *bl_bind_same(struct bl_link *link, struct bl_bind *bind)
+{
+	struct bl_bind *old;
+
+	if (bind->nr)
+		return bind;
+	rcu_read_lock();
+	old = rcu_dereference(link->bind);
+	if (old && (old->nr || old->real.dentry != bind->real.dentry ||
+		    old->mnt != bind->mnt || old->error != bind->error ||
+		    !refcount_inc_not_zero(&old->ref)))
+		old = NULL;
+	rcu_read_unlock();
+	if (!old)
+		return bind;
+	bl_bind_put(bind);
+	return old;
+}
+
+/* Some link does not lead into a mount any more that it has led into. */
+static bool bl_bind_moved;
+
+/* Make @new what @link shows, unless something later is. */
+static void bl_bind_publish(struct bl_link *link, struct bl_bind *new,
+			    u64 ticket)
 {
 	struct bl_bind *old = NULL;
+	bool moved = false;
 
-	spin_lock(&tree->bind_lock);
-	if (rcu_access_pointer(tree->link) == link &&
-	    ticket > tree->bind_ticket) {
-		tree->bind_ticket = ticket;
-		if (new)
+	spin_lock(&link->bind_lock);
+	if (ticket > link->bind_ticket) {
+		link->bind_ticket = ticket;
+		old = rcu_dereference_protected(link->bind,
+						lockdep_is_held(&link->bind_lock));
+		if (old == new) {
+			old = NULL;
+		} else {
 			refcount_inc(&new->ref);
-		old = rcu_replace_pointer(tree->bind, new,
-					  lockdep_is_held(&tree->bind_lock));
+			rcu_assign_pointer(link->bind, new);
+			moved = old && old->mnt && old->mnt != new->mnt;
+		}
 	}
-	spin_unlock(&tree->bind_lock);
+	spin_unlock(&link->bind_lock);
 	bl_bind_put(old);
+	/* Let go of what was mounted there, also where events are not seen. */
+	if (moved) {
+		WRITE_ONCE(bl_bind_moved, true);
+		schedule_delayed_work(&bl_watch_work, BL_WATCH_DELAY);
+	}
 }
 
-/* The published binding, when it is to @path as well. */
-static struct bl_bind *bl_bind_same(struct bl_tree *tree,
-				    const struct path *path, struct bl_mnt *mnt)
+static struct bl_bind *bl_bind_resolve(struct bl_link *link)
 {
+	u64 ticket = atomic64_inc_return(&link->ticket);
+	const struct cred *old_cred;
+	struct bl_proof *proof;
 	struct bl_bind *bind;
+	struct bl_where where;
+	unsigned long gen;
+	int event = 0, now, err;
 
-	guard(rcu)();
-	bind = rcu_dereference(tree->bind);
-	if (bind && !bind->nr && bind->real.dentry == path->dentry &&
-	    bind->mnt == mnt && refcount_inc_not_zero(&bind->ref))
-		return bind;
-	return NULL;
-}
-
-static struct bl_bind *bl_bind_make(struct bl_tree *tree,
-				    const struct bl_link *link,
-				    const struct path *user, bool watched,
-				    int event)
-{
-	unsigned int max = watched ? bl_path_components(link->backing) : 0;
-	struct bl_bind *bind, *same;
-	struct path real = *user;
-	struct bl_mnt *mnt;
-	int flags = 0, now;
-
-	bind = bl_bind_alloc(max);
-	if (!bind)
+	proof = kmalloc(sizeof(*proof), GFP_KERNEL);
+	if (!proof)
 		return ERR_PTR(-ENOMEM);
-	bind->nr = 0;
-
-	path_get(&real);
-	if (!bl_bind_collapse(&real, &flags)) {
-		mnt = ERR_PTR(-ENOENT);
-	} else if (d_is_dir(real.dentry) != tree->is_dir) {
-		/* A mount point cannot change between the two. */
-		mnt = ERR_PTR(-ESTALE);
-	} else if (real.mnt->mnt_sb->s_stack_depth >=
-		   FILESYSTEM_MAX_STACK_DEPTH) {
-		mnt = ERR_PTR(-ELOOP);
-	} else {
-		mnt = bl_mnt_get(tree, &real, flags);
-	}
-	if (IS_ERR(mnt)) {
-		path_put(&real);
-		kfree(bind);
-		return ERR_CAST(mnt);
-	}
-
-	if (max) {
-		struct bl_seq *chain = bind->chain;
-
-		bind->nr = max;
-		bind->nr = bl_chain_record(tree, link, user, chain, max);
-		if (bind->nr && (!bl_watch_event(&now) || now != event)) {
-			while (bind->nr)
-				dput(chain[--bind->nr].dentry);
-		}
-	}
-	if (!bind->nr) {
-		same = bl_bind_same(tree, &real, mnt);
-		if (same) {
-			path_put(&real);
-			kfree(bind);
-			return same;
-		}
-	}
-	if (tree->sb->s_stack_depth <= real.mnt->mnt_sb->s_stack_depth)
-		WRITE_ONCE(tree->sb->s_stack_depth,
-			   real.mnt->mnt_sb->s_stack_depth + 1);
-	bind->event = event;
-	bind->mnt = mnt;
-	bind->real.mnt = mnt->mnt;
-	bind->real.dentry = dget(real.dentry);
-	path_put(&real);
-	return bind;
-}
-
-static struct bl_bind *bl_bind_resolve(struct bl_tree *tree,
-				       const struct bl_link *link, bool locked)
-{
-	const struct cred *old_cred = override_creds(link->cred);
-	u64 ticket = atomic64_inc_return(&tree->ticket);
-	struct bl_bind *bind;
-	struct path user;
-	bool watched;
-	int event, err;
-
-	/* First the count, then what it is to prove. */
-	watched = link->watch && bl_watch_event(&event);
-	err = bl_bind_walk(tree, link, "", LOOKUP_FOLLOW | LOOKUP_AUTOMOUNT,
-			   locked, &user);
-	if (err) {
-		bind = ERR_PTR(err);
-	} else {
-		bind = bl_bind_make(tree, link, &user, watched, event);
-		path_put(&user);
-	}
-	trace_bl_resolve(link->id, link->backing, PTR_ERR_OR_ZERO(bind),
-			 IS_ERR(bind) ? 0 : bind->nr);
-	/* What failed here may be all right elsewhere: a cycle, memory. */
-	if (!IS_ERR(bind))
-		bl_bind_publish(tree, link, bind, ticket);
-	else if (PTR_ERR(bind) == -ENOENT || PTR_ERR(bind) == -ENOTDIR ||
-		 PTR_ERR(bind) == -ESTALE)
-		bl_bind_publish(tree, link, NULL, ticket);
+	proof->nr = 0;
+	proof->nr_mnts = 0;
+	/* First the counts, then what they are to prove. */
+	proof->ok = link->watch && bl_watch_event(&event);
+	gen = bl_rules_generation();
+	old_cred = override_creds(link->cred);
+	err = bl_walk_link(link, &where, proof);
+	proof->ok = proof->ok && bl_watch_event(&now) && now == event;
+	bind = err == -ENOMEM ? ERR_PTR(err) :
+				bl_bind_make(&where, err, proof);
 	revert_creds(old_cred);
+	bl_where_put(&where);
+	bl_proof_drop(proof);
+	kfree(proof);
+	trace_bl_resolve(link->id, link->backing,
+			 IS_ERR(bind) ? PTR_ERR(bind) : bind->error,
+			 IS_ERR(bind) ? 0 : bind->nr);
+	if (IS_ERR(bind))
+		return bind;
+	bind->event = event;
+	bind->gen = gen;
+	bind = bl_bind_same(link, bind);
+	bl_bind_publish(link, bind, ticket);
 	return bind;
 }
 
 /**
- * bl_bind_rcu - what a tree's root shows, in RCU-walk
- * @tree: tree
+ * bl_bind_rcu - what a link shows, in RCU-walk
+ * @link: link
  *
  * Context: RCU read side.
  * Return: a binding that is valid now, NULL when that takes more than looking.
  */
-struct bl_bind *bl_bind_rcu(struct bl_tree *tree)
+struct bl_bind *bl_bind_rcu(struct bl_link *link)
 {
-	struct bl_bind *bind;
+	struct bl_bind *bind = rcu_dereference(link->bind);
 
-	if (bl_guard_is_locked())
-		return NULL;
-	if (!rcu_access_pointer(tree->link))
-		return tree->carrier;
-	bind = rcu_dereference(tree->bind);
-	if (bind && bl_bind_valid(bind))
-		return bind;
-	return NULL;
+	return bind && bl_bind_valid(bind) ? bind : NULL;
 }
 
-static struct bl_bind *bl_bind_try(struct bl_tree *tree, bool any,
-				   struct bl_link **link)
+/**
+ * bl_bind_get - what a link shows, resolved anew if there is doubt
+ * @link: link
+ *
+ * Context: may sleep; directories of trees may be locked, nothing below.
+ * Return: a binding with a reference, whose error tells why nothing is shown,
+ * or ERR_PTR(-ENOMEM) and the like.
+ */
+struct bl_bind *bl_bind_get(struct bl_link *link)
 {
 	struct bl_bind *bind;
 
-	guard(rcu)();
-	*link = rcu_dereference(tree->link);
-	if (!*link) {
-		refcount_inc(&tree->carrier->ref);
-		return tree->carrier;
-	}
-	bind = rcu_dereference(tree->bind);
-	if (bind && (any || bl_bind_valid(bind)) &&
-	    refcount_inc_not_zero(&bind->ref))
-		return bind;
-	if (!refcount_inc_not_zero(&(*link)->ref))
-		*link = NULL;
-	return NULL;
-}
-
-static struct bl_bind *bl_bind_find(struct bl_tree *tree, bool any)
-{
-	struct bl_bind *bind;
-	struct bl_link *link;
-
-	for (;;) {
-		bind = bl_bind_try(tree, any, &link);
-		if (bind)
+	scoped_guard(rcu) {
+		bind = bl_bind_rcu(link);
+		if (bind && refcount_inc_not_zero(&bind->ref))
 			return bind;
-		if (link)
-			break;
-		/* The link is being replaced by the carrier. */
-		cpu_relax();
 	}
-	bind = bl_bind_resolve(tree, link, any);
-	bl_link_put(link);
-	/* The VFS walks again, from the top and with nothing locked. */
-	if (any && bind == ERR_PTR(-EDEADLK))
-		bind = ERR_PTR(-ESTALE);
-	return bind;
+	return bl_bind_resolve(link);
 }
 
 /**
- * bl_bind_get - what a tree's root shows, resolved anew if there is doubt
- * @tree: tree
- *
- * Context: may sleep; no lock of a tree's directory is held.
- * Return: a binding with a reference, or ERR_PTR(): what looking up the
- * backing path gives, -ELOOP for a cycle, -ESTALE where the backing is a
- * directory and the virtual path not, or the other way round.
+ * bl_bind_drop - forget what a link was resolved to
+ * @link: link
  */
-struct bl_bind *bl_bind_get(struct bl_tree *tree)
-{
-	return bl_bind_find(tree, false);
-}
-
-/**
- * bl_bind_last - what a tree's root showed last
- * @tree: tree
- *
- * For operations whose walk has just been through bl_bind_get(), and which
- * may hold the lock of the tree's root.
- *
- * Return: as bl_bind_get().
- */
-struct bl_bind *bl_bind_last(struct bl_tree *tree)
-{
-	return bl_bind_find(tree, true);
-}
-
-/**
- * bl_bind_may_enter - whether a walk may go through a tree now
- *
- * Return: 0, or -EDEADLK when this task looks something up on behalf of a
- * locked directory of a tree.
- */
-int bl_bind_may_enter(void)
-{
-	return bl_guard_is_locked() ? -EDEADLK : 0;
-}
-
-/**
- * bl_bind_drop - forget what a tree's link was resolved to
- * @tree: tree
- */
-void bl_bind_drop(struct bl_tree *tree)
+void bl_bind_drop(struct bl_link *link)
 {
 	struct bl_bind *old;
 
-	spin_lock(&tree->bind_lock);
-	tree->bind_ticket = atomic64_inc_return(&tree->ticket);
-	old = rcu_replace_pointer(tree->bind, NULL,
-				  lockdep_is_held(&tree->bind_lock));
-	spin_unlock(&tree->bind_lock);
+	spin_lock(&link->bind_lock);
+	link->bind_ticket = atomic64_inc_return(&link->ticket);
+	old = rcu_replace_pointer(link->bind, NULL,
+				  lockdep_is_held(&link->bind_lock));
+	spin_unlock(&link->bind_lock);
 	bl_bind_put(old);
 }
 
-/**
- * bl_bind_follow - find the place below the backing path in the user's mounts
- * @tree: tree
- * @rest: path below the link's root, "" or "/..."
- * @path: result, with references
- *
- * Return: 0, -EXDEV when @tree has no link, or an error of the lookup.
- */
-int bl_bind_follow(struct bl_tree *tree, const char *rest, struct path *path)
+/* Let go of filesystems that were unmounted. */
+static void bl_watch_settle(struct work_struct *work)
 {
-	const struct cred *old_cred;
-	struct bl_link *link = bl_bind_link(tree);
-	int err;
+	struct bl_link *link, *next;
+	struct bl_bind *bind;
 
-	if (!link)
-		return -EXDEV;
-	old_cred = override_creds(link->cred);
-	err = bl_bind_walk(tree, link, rest, LOOKUP_FOLLOW, false, path);
-	revert_creds(old_cred);
-	bl_link_put(link);
-	return err;
+	for (link = bl_link_next(0); link; link = next) {
+		if (rcu_access_pointer(link->bind)) {
+			bind = bl_bind_get(link);
+			if (!IS_ERR(bind))
+				bl_bind_put(bind);
+		}
+		next = bl_link_next(link->id);
+		bl_link_put(link);
+		cond_resched();
+	}
+	bl_trees_shrink(xchg(&bl_bind_moved, false));
 }
 
 /**
- * bl_bind_cross - see what the user has mounted below the backing path
- * @tree: tree
- * @rest: path of the mount point below the link's root
- * @lower: the mount point
- * @mnt: private mount of what is mounted there
+ * bl_bind_exit - wait for what is under way
  *
- * The private mount of the backing filesystem has no mounts of its own, so
- * the place is looked up by its path. Directories of the tree may be locked:
- * the walk does not go through any tree.
- *
- * Return: what is seen there, with a reference, or NULL when that is @lower
- * itself, or ERR_PTR(-ENOMEM).
+ * Context: module exit; there are no links.
  */
-struct dentry *bl_bind_cross(struct bl_tree *tree, const char *rest,
-			     struct dentry *lower, struct bl_mnt **mnt)
+void bl_bind_exit(void)
 {
-	const struct cred *old_cred;
-	struct dentry *real = NULL;
-	struct path path, up;
-	struct bl_link *link = bl_bind_link(tree);
-	int flags = 0, err;
-
-	if (!link)
-		return NULL;
-	old_cred = override_creds(link->cred);
-	err = bl_bind_walk(tree, link, rest, 0, true, &path);
-	if (err) {
-		if (err == -ENOMEM)
-			real = ERR_PTR(err);
-		goto out;
-	}
-
-	/* Is it what covers @lower, or did the walk end somewhere else? */
-	up = path;
-	path_get(&up);
-	while (up.dentry != lower && up.dentry == up.mnt->mnt_root)
-		if (!follow_up(&up))
-			break;
-	if (up.dentry == lower && path.dentry != lower &&
-	    bl_bind_collapse(&path, &flags) &&
-	    path.mnt->mnt_sb->s_stack_depth < FILESYSTEM_MAX_STACK_DEPTH) {
-		*mnt = bl_mnt_get(tree, &path, flags);
-		if (!IS_ERR(*mnt))
-			real = dget(path.dentry);
-		else if (PTR_ERR(*mnt) == -ENOMEM)
-			real = ERR_CAST(*mnt);
-	}
-	path_put(&up);
-	path_put(&path);
-out:
-	revert_creds(old_cred);
-	bl_link_put(link);
-	return real;
+	cancel_delayed_work_sync(&bl_watch_work);
 }

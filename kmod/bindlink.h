@@ -4,16 +4,20 @@
  *
  * Lock order, outermost first:
  *
- *	bl_link_mutex			links, spaces and rule tables
+ *	s_umount of a tree		taken by the VFS when a tree dies
+ *	bl_link_mutex			links, spaces, rule tables, list of trees
+ *	bl_watch_mutex			mount events
+ *
  *	i_rwsem of a tree's inodes	taken by the VFS
  *	i_rwsem and s_vfs_rename_mutex of the filesystems below
- *	bl_tree.mnt_mutex		list of private mounts (no lookup inside)
+ *	bl_mnt_mutex			list of private mounts
  *	d_lock of a tree's dentry	guards bl_node of that dentry
- *	bl_tree.bind_lock, bl_guard_lock, bl_open_lock	leaves
+ *	bl_link.bind_lock, bl_open_lock	leaves
  *
- * bl_link_mutex is never taken with a lock of a filesystem held, and no path
- * is looked up under it. Resolving a backing path takes no lock of bindlink
- * at all, because it may pass through other trees.
+ * The two groups do not meet: no path is looked up under bl_link_mutex, and
+ * it is not taken with a lock of a filesystem held. Backing paths are followed
+ * with directories of trees locked, and therefore never through a tree; see
+ * walk.c.
  */
 
 #ifndef _BINDLINK_H
@@ -37,11 +41,10 @@ struct bl_tree;
 
 #define BL_SUPER_MAGIC	0x624c6e6b	/* "bLnk"; seen by kernel code only */
 
-/*
- * Links that may be entered to follow one path. Each level costs one walk on
- * the kernel stack.
- */
+/* Links that may be inside of each other while one path is followed. */
 #define BL_MAX_DEPTH	10
+/* Links that may be entered one after the other for it, and symlinks. */
+#define BL_MAX_LINKS	40
 
 /* path.c: path strings, no VFS types */
 
@@ -57,6 +60,8 @@ enum bl_rule_kind {
 	BL_RULE_EXCEPTION,	/* from here on the original is seen */
 };
 
+struct bl_rule_node;
+
 /**
  * struct bl_rules - the rules of one root directory, by path component
  * @nodes: every component that is on the way to a rule, keyed by parent and
@@ -64,7 +69,7 @@ enum bl_rule_kind {
  * @root: node of "/", which carries no rule
  * @count: rules in the table
  *
- * Writers and readers are serialised by the owner of the table.
+ * Writers are serialised by the owner of the table, readers are under RCU.
  */
 struct bl_rules {
 	struct rhashtable nodes;
@@ -84,6 +89,18 @@ struct bl_match {
 	const char *rest;
 };
 
+/**
+ * struct bl_rule - what there is at a path
+ * @kind: the rule at the path itself
+ * @link: the link of that rule, or NULL
+ * @below: there are rules strictly below
+ */
+struct bl_rule {
+	enum bl_rule_kind kind;
+	struct bl_link *link;
+	bool below;
+};
+
 int bl_rules_init(struct bl_rules *rules);
 void bl_rules_destroy(struct bl_rules *rules);
 int bl_rules_add(struct bl_rules *rules, const char *path,
@@ -94,6 +111,15 @@ bool bl_rules_find(struct bl_rules *rules, const char *path,
 bool bl_rules_match(struct bl_rules *rules, const char *path,
 		    struct bl_match *match);
 bool bl_rules_below(struct bl_rules *rules, const char *path);
+bool bl_rules_at(struct bl_rules *rules, const char *path,
+		 struct bl_rule *rule);
+struct bl_rule_node *bl_rules_dir(struct bl_rules *rules, const char *path);
+void bl_rule_put(struct bl_rule_node *node);
+bool bl_rule_child(struct bl_rules *rules, struct bl_rule_node *dir,
+		   const char *name, unsigned int len, struct bl_rule *rule);
+bool bl_rule_next(struct bl_rule_node *dir, u32 *serial, char *name,
+		  struct bl_rule *rule);
+unsigned long bl_rules_generation(void);
 
 /* link.c: links and what carries them */
 
@@ -104,22 +130,43 @@ enum bl_link_state {
 };
 
 /**
+ * struct bl_space - the rules of those who have the same root directory
+ * @list: entry of bl_spaces, under bl_link_mutex
+ * @ref: listed links and trees
+ * @root: the root directory, with references; in another mount namespace the
+ *	same directory has another mount
+ * @rules: rule table, written under bl_link_mutex
+ */
+struct bl_space {
+	struct list_head list;
+	refcount_t ref;
+	struct path root;
+	struct bl_rules rules;
+};
+
+/**
  * struct bl_link - one link
- * @ref: the table has one while the link is listed, the tree has one as long
- *	as it resolves the backing path
+ * @ref: the table has one while the link is listed, the tree whose root it is
+ *	has one as long as that shows it, every user has one
  * @id: never used twice
  * @virtual: normalised virtual path
  * @backing: normalised backing path
  * @flags: enum bindlink_flag
  * @state: enum bl_link_state, under bl_link_mutex
  * @space: whose rule table has the link, NULL once it is unlisted
- * @tree: the tree that carries it, NULL once that is gone; bl_link_mutex
+ * @tree: the tree that it goes with, NULL once that is gone; bl_link_mutex
+ * @home: entry of @tree's links; bl_link_mutex
  * @holder: port of the netlink socket that is removing it, 0 for none
  * @holder_net: network namespace of that socket, for comparison only
  * @cred: credentials of the creator, with which @backing is resolved: search
  *	permission on the way to it is not the caller's business
  * @root: root directory of the creator, from which @backing is resolved
  * @watch: mount events of the creator's namespace can be watched
+ * @bind: what @backing was resolved to last, RCU, replaced under @bind_lock
+ * @bind_lock: see @bind
+ * @bind_ticket: ticket of the resolution that @bind is from; @bind_lock
+ * @ticket: last ticket of a resolution that was given out
+ * @rcu: readers of the rule tables
  * @paths: where @virtual and @backing are
  */
 struct bl_link {
@@ -134,11 +181,21 @@ struct bl_link {
 	bool watch;
 	struct bl_space *space;
 	struct bl_tree *tree;
+	struct list_head home;
 	const struct cred *cred;
 	struct path root;
+	struct bl_bind __rcu *bind;
+	spinlock_t bind_lock;		/* publishing @bind */
+	u64 bind_ticket;
+	atomic64_t ticket;
 	struct rcu_head rcu;
 	char paths[];
 };
+
+static inline bool bl_link_tryget(struct bl_link *link)
+{
+	return refcount_inc_not_zero(&link->ref);
+}
 
 /**
  * struct bl_why - why something is refused
@@ -160,24 +217,55 @@ struct bl_link_info {
 	dev_t dev;
 	char *virtual;
 	char *backing;
+	char *carrier_path;
 };
 
 /**
  * struct bl_plan - a link that was asked for and may be made
  * @virtual: canonical virtual path (names_cache)
  * @backing: normalised backing path (names_cache)
+ * @base: path of the carrier (names_cache)
  * @flags: enum bindlink_flag
- * @path: what the virtual path is now
+ * @carrier: BINDLINK_ATTACH_PATH or BINDLINK_ATTACH_PARENT
+ * @path: the carrier, or a path in the tree that carries the link already
+ * @top: root directory of the mount namespace that @virtual begins at
  * @root: root directory of the caller, or the initial one in its place
+ * @tree: the tree that carries the link already, or NULL; lives with @path
  */
 struct bl_plan {
 	char *virtual;
 	char *backing;
+	char *base;
 	u32 flags;
+	u32 carrier;
 	struct path path;
+	struct path top;
 	struct path root;
+	struct bl_tree *tree;
 };
 
+/**
+ * struct bl_resolution - which links apply to a path, and what it is now
+ * @link: the link that covers the path; its virtual path is NULL for none
+ * @name: the path, normalised
+ * @real: the path that is used now, or NULL
+ * @via: virtual paths of the links that were followed, each with its NUL
+ * @via_len: bytes of @via
+ * @error: why @real is NULL
+ */
+struct bl_resolution {
+	struct bl_link_info link;
+	char *name;
+	char *real;
+	char *via;
+	size_t via_len;
+	int error;
+};
+
+int bl_canonical_path(const struct path *path, char *buf, char **name,
+		      struct path *top);
+struct bl_space *bl_space_get(const struct path *root);
+void bl_space_put(struct bl_space *space);
 int bl_plan_init(struct bl_plan *plan, const char *virtual,
 		 const char *backing, u32 flags, u32 attach, bool exceptions,
 		 struct bl_why *why);
@@ -192,12 +280,16 @@ void bl_link_release_holder(u32 portid, const void *net);
 int bl_link_get_info(const char *virtual, struct bl_link_info *info,
 		     struct bl_why *why);
 int bl_link_next_info(u64 after, struct bl_link_info *info);
+struct bl_link *bl_link_next(u64 after);
 unsigned int bl_link_generation(void);
 void bl_link_info_free(struct bl_link_info *info);
-int bl_link_resolve(const char *path, struct bl_link_info *info,
-		    char **name, char **real, int *error,
+int bl_link_resolve(const char *path, struct bl_resolution *res,
 		    struct bl_why *why);
-void bl_link_tree_dying(struct bl_tree *tree);
+void bl_resolution_free(struct bl_resolution *res);
+int bl_tree_place(struct bl_tree *tree, const struct path *carrier);
+void bl_tree_register(struct bl_tree *tree);
+void bl_tree_unregister(struct bl_tree *tree);
+void bl_trees_shrink(bool all);
 void bl_link_put(struct bl_link *link);
 void bl_links_exit(void);
 
@@ -205,25 +297,34 @@ void bl_links_exit(void);
 
 /**
  * struct bl_mnt - a mount of a backing filesystem that nobody else sees
- * @list: entry of bl_tree.mnts
- * @mnt: the mount; one reference, dropped with the tree
+ * @list: entry of bl_mnts, under bl_mnt_mutex
+ * @ref: every binding, node and inode that uses it has one
+ * @mnt: the mount; one reference, dropped with the last of @ref
  * @flags: the MNT_USER_SETTABLE_MASK flags it has to keep
  * @source: the mount it stands for, compared and never followed
  * @rcu: readers in RCU-walk
  */
 struct bl_mnt {
 	struct list_head list;
+	refcount_t ref;
 	struct vfsmount *mnt;
 	int flags;
 	const void *source;
 	struct rcu_head rcu;
 };
 
-struct bl_mnt *bl_mnt_get(struct bl_tree *tree, const struct path *path,
-			  int extra_flags);
-void bl_mnts_destroy(struct bl_tree *tree);
+static inline struct bl_mnt *bl_mnt_hold(struct bl_mnt *mnt)
+{
+	refcount_inc(&mnt->ref);
+	return mnt;
+}
 
-/* bind.c: late binding of a tree's root */
+struct bl_mnt *bl_mnt_get(const struct path *path, int extra_flags);
+void bl_mnt_put(struct bl_mnt *mnt);
+void bl_mnts_flush(void);
+int bl_mnts_sync(void);
+
+/* walk.c: following paths through links, but not through trees */
 
 /**
  * struct bl_seq - a dentry and what its d_seq was
@@ -233,18 +334,77 @@ struct bl_seq {
 	unsigned int seq;
 };
 
+#define BL_PROOF_DENTRIES	96
+#define BL_PROOF_MNTS		8
+
 /**
- * struct bl_bind - what a tree's root shows
+ * struct bl_proof - what a walk went by
+ * @ok: nothing else decided where it led to, but for rules and mounts
+ * @nr: entries of @chain
+ * @nr_mnts: entries of @mnts
+ * @mnts: private mounts that keep the filesystems of @chain
+ * @chain: dentries, each with a reference, and what their d_seq was
+ */
+struct bl_proof {
+	bool ok;
+	unsigned int nr;
+	unsigned int nr_mnts;
+	struct bl_mnt *mnts[BL_PROOF_MNTS];
+	struct bl_seq chain[BL_PROOF_DENTRIES];
+};
+
+/**
+ * struct bl_where - where a walk led to
+ * @path: what is there, in the user's mounts and in no tree. Where the last
+ *	name is missing it is a negative dentry; where less than that is there
+ *	it is empty. For bl_where_put().
+ * @flags: MNT_USER_SETTABLE_MASK flags of the trees that it was seen through
+ */
+struct bl_where {
+	struct path path;
+	int flags;
+};
+
+/**
+ * struct bl_via - names of the links that a walk followed
+ * @buf: virtual paths, each with its NUL (kfree)
+ * @len: bytes used
+ * @cover: id of the last link that was entered on the path itself
+ */
+struct bl_via {
+	char *buf;
+	size_t len;
+	u64 cover;
+};
+
+static inline void bl_where_put(struct bl_where *where)
+{
+	path_put(&where->path);
+}
+
+int bl_walk_link(struct bl_link *link, struct bl_where *where,
+		 struct bl_proof *proof);
+int bl_walk_path(const struct path *root, const char *path, unsigned int flags,
+		 struct bl_where *where, struct bl_via *via);
+
+/* bind.c: late binding of links */
+
+/**
+ * struct bl_bind - what a link shows
  * @rcu: readers in RCU-walk
- * @ref: the tree has one, every user has one
- * @real: what is shown. The mount belongs to @mnt.
- * @mnt: private mount of @real
- * @event: mount event count for which @chain holds
+ * @ref: the link has one, every user has one
+ * @real: what is shown. The mount belongs to @mnt. With @error it is a
+ *	negative dentry where only the last name is missing, or empty.
+ * @mnt: private mount of @real, or NULL
+ * @error: what following the link gives: 0 or an errno of path lookup
+ * @event: mount event count for which this holds
+ * @gen: generation of the rules for which this holds
  * @nr: entries of @chain; 0 when every use has to resolve again
- * @chain: every dentry between the creator's root and @real, mount points
- *	included. While none of their sequences and no mount changed,
- *	resolving again would give the same. The filesystems are kept alive
- *	by private mounts of the tree.
+ * @nr_mnts: entries of @mnts
+ * @mnts: private mounts that keep the filesystems of @chain
+ * @chain: every dentry that the resolution looked at. While none of their
+ *	sequences, no mount and no rule changed, resolving again would give the
+ *	same.
  *
  * Immutable once it is published.
  */
@@ -253,55 +413,57 @@ struct bl_bind {
 	refcount_t ref;
 	struct path real;
 	struct bl_mnt *mnt;
+	int error;
 	int event;
+	unsigned long gen;
 	unsigned int nr;
+	unsigned int nr_mnts;
+	struct bl_mnt *mnts[BL_PROOF_MNTS];
 	struct bl_seq chain[] __counted_by(nr);
 };
 
-struct bl_bind *bl_bind_fixed(struct bl_mnt *mnt, struct dentry *dentry);
+struct bl_bind *bl_bind_fixed(const struct path *path);
 void bl_bind_put(struct bl_bind *bind);
-struct bl_bind *bl_bind_rcu(struct bl_tree *tree);
-struct bl_bind *bl_bind_get(struct bl_tree *tree);
-struct bl_bind *bl_bind_last(struct bl_tree *tree);
-int bl_bind_may_enter(void);
-void bl_bind_drop(struct bl_tree *tree);
-int bl_bind_follow(struct bl_tree *tree, const char *rest, struct path *path);
-struct dentry *bl_bind_cross(struct bl_tree *tree, const char *rest,
-			     struct dentry *lower, struct bl_mnt **mnt);
-bool bl_bind_collapse(struct path *path, int *flags);
+bool bl_bind_valid(const struct bl_bind *bind);
+struct bl_bind *bl_bind_rcu(struct bl_link *link);
+struct bl_bind *bl_bind_get(struct bl_link *link);
+void bl_bind_drop(struct bl_link *link);
 bool bl_watch_start(void);
 void bl_watch_stop(void);
+void bl_bind_exit(void);
 
 /* super.c */
 
 /**
  * struct bl_tree - superblock data of a tree
  * @sb: the superblock, which owns this
+ * @list: entry of bl_trees; bl_link_mutex
+ * @links: links that go with this tree; bl_link_mutex
+ * @space: whose rules apply
+ * @base: virtual path of the root
+ * @root: root directory that @base begins at
  * @link: the link that the root shows, or NULL: the carrier is shown then.
  *	Written under bl_link_mutex, read under RCU. Has a reference.
- * @owner: the link that is listed for this tree; bl_link_mutex
- * @bind: what @link was resolved to last, RCU, replaced under @bind_lock
+ * @key: dentry of the carrier, pinned by @carrier
  * @carrier: what the root shows without a link; never changes
- * @bind_lock: see @bind
- * @bind_ticket: ticket of the resolution that @bind is from; @bind_lock
- * @ticket: last ticket of a resolution that was given out
- * @mnts: list of struct bl_mnt, grows until the tree dies
- * @mnt_mutex: guards @mnts
  * @is_dir: the root is a directory; never changes
+ * @attached: it was seen attached; bl_link_mutex
+ * @crossed: it may remember something of a mount that is gone
  * @rcu: readers in RCU-walk
  */
 struct bl_tree {
 	struct super_block *sb;
+	struct list_head list;
+	struct list_head links;
+	struct bl_space *space;
+	char *base;
+	struct path root;
 	struct bl_link __rcu *link;
-	struct bl_link *owner;
-	struct bl_bind __rcu *bind;
+	struct dentry *key;
 	struct bl_bind *carrier;
-	spinlock_t bind_lock;		/* publishing @bind */
-	u64 bind_ticket;
-	atomic64_t ticket;
-	struct list_head mnts;
-	struct mutex mnt_mutex;		/* adding to @mnts */
 	bool is_dir;
+	bool attached;
+	bool crossed;
 	struct rcu_head rcu;
 };
 
@@ -317,6 +479,8 @@ static inline bool bl_is_tree(const struct super_block *sb)
 	return sb->s_type == &bl_fs_type;
 }
 
+struct bl_link *bl_tree_link(struct bl_tree *tree);
+void bl_tree_stack(struct super_block *sb, const struct super_block *below);
 int bl_super_init(void);
 void bl_super_exit(void);
 
@@ -325,8 +489,8 @@ void bl_super_exit(void);
 /**
  * struct bl_inode - an inode of a tree
  * @real: inode behind it, with a reference; NULL for the root of a tree, which
- *	is bound to a path
- * @mnt: private mount through which it is used; lives as long as the tree
+ *	is bound to a path, and for a directory that only leads to links
+ * @mnt: private mount through which it is used, with a reference
  * @alias: dentry that a directory belongs to; compared and never followed
  */
 struct bl_inode {
@@ -343,12 +507,13 @@ static inline struct bl_inode *BL_I(const struct inode *inode)
 
 static inline bool bl_is_root(const struct inode *inode)
 {
-	return !BL_I(inode)->real;
+	return inode == d_inode(inode->i_sb->s_root);
 }
 
 extern const struct inode_operations bl_dir_iops;
 extern const struct inode_operations bl_file_iops;
 extern const struct inode_operations bl_symlink_iops;
+extern const struct inode_operations bl_way_iops;
 
 struct inode *bl_inode_get(struct super_block *sb, struct bl_mnt *mnt,
 			   struct inode *real);
@@ -356,6 +521,7 @@ struct inode *bl_inode_claim(struct dentry *dentry, struct bl_mnt *mnt,
 			     struct inode *real);
 void bl_inode_unclaim(struct dentry *dentry, struct inode *inode);
 struct inode *bl_inode_root(struct super_block *sb, umode_t type);
+struct inode *bl_inode_way(struct super_block *sb);
 void bl_inode_refresh(struct inode *inode, struct inode *real,
 		      struct vfsmount *mnt);
 int bl_permission(struct mnt_idmap *idmap, struct inode *inode, int mask);
@@ -370,13 +536,20 @@ int bl_setattr(struct mnt_idmap *idmap, struct dentry *dentry,
  * struct bl_node - d_fsdata of every dentry of a tree but the root
  * @rcu: readers in RCU-walk
  * @lower: dentry of the name in the backing directory, positive or negative,
- *	with a reference
- * @real: what the name shows: @lower, or the root of what is mounted there.
- *	The mount belongs to @mnt, the dentry has a reference.
- * @mnt: private mount of @real
+ *	with a reference; NULL for the name of a link and where there is no
+ *	backing directory
+ * @real: what the name shows: @lower, or the root of what is mounted there, or
+ *	what the link is bound to. The mount belongs to @mnt, the dentry has a
+ *	reference. No dentry where nothing is shown, or only a way to links.
+ * @mnt: private mount of @real, with a reference
  * @inode: inode of @real when it was looked up, NULL for a negative one
+ * @link: the link at the name, with a reference
+ * @bind: what @link was bound to when it was looked up, with a reference
+ * @gen: generation of the rules for which @link and @below hold
  * @seq: d_seq of @lower when it was looked up
  * @check: nothing can be told from @seq: look up again at each use
+ * @below: there are links below the name
+ * @way: the name is a directory because of that alone
  *
  * Owned by the dentry. Replaced under d_lock, freed after a grace period;
  * the dentries that it pins are freed by RCU themselves, so their d_seq may
@@ -389,15 +562,20 @@ struct bl_node {
 	struct path real;
 	struct bl_mnt *mnt;
 	struct inode *inode;
+	struct bl_link *link;
+	struct bl_bind *bind;
+	unsigned long gen;
 	unsigned int seq;
 	bool check;
+	bool below;
+	bool way;
 };
 
 /**
  * struct bl_real - what a dentry stands for at the moment
  * @path: where. The mount belongs to @mnt, the dentry has a reference and is
  *	negative for a negative dentry
- * @mnt: private mount of @path
+ * @mnt: private mount of @path, with a reference
  */
 struct bl_real {
 	struct path path;
@@ -406,16 +584,26 @@ struct bl_real {
 
 extern const struct dentry_operations bl_dops;
 
+struct bl_bind *bl_root_get(struct bl_tree *tree);
+struct bl_bind *bl_root_rcu(struct bl_tree *tree);
+bool bl_root_way(struct bl_tree *tree, int err);
 int bl_real_get(struct dentry *dentry, struct bl_real *real);
 void bl_real_put(struct bl_real *real);
+char *bl_virtual_path(struct dentry *dentry, char *buf);
+struct bl_link *bl_dentry_link(struct dentry *dentry);
+bool bl_dentry_below(struct dentry *dentry);
 struct bl_node *bl_node_new(struct bl_mnt *mnt, struct dentry *lower);
+struct bl_node *bl_node_bound(struct bl_link *link, unsigned long gen);
 void bl_node_free(struct bl_node *node);
 void bl_node_set(struct dentry *dentry, struct bl_node *node);
 struct dentry *bl_lookup(struct inode *dir, struct dentry *dentry,
 			 unsigned int flags);
+struct inode *bl_node_inode(struct dentry *dentry, struct bl_node *node);
 int bl_splice(struct dentry *dentry, struct bl_node *node);
 struct dentry *bl_dentry_opened(struct super_block *sb,
 				const struct bl_real *real);
+void bl_tree_forget(struct bl_tree *tree, const char *virtual);
+bool bl_tree_covered(struct bl_tree *tree, const char *virtual);
 
 /* dir.c: changing directories */
 
@@ -442,11 +630,17 @@ int bl_atomic_open(struct inode *dir, struct dentry *dentry,
 
 extern const struct file_operations bl_file_fops;
 extern const struct file_operations bl_dir_fops;
+extern const struct file_operations bl_way_fops;
 
 int bl_file_adopt(struct file *file, struct file *real);
 void bl_file_abandon(struct file *file);
 struct file *bl_file_real(const struct file *file);
 bool bl_file_find(const struct path *path, struct path *real);
+
+/* readdir.c: listing directories that links are in */
+
+int bl_iterate(struct file *file, struct dir_context *ctx);
+loff_t bl_dir_llseek(struct file *file, loff_t offset, int whence);
 
 /* xattr.c: extended attributes, ACLs and inode flags */
 

@@ -2,6 +2,10 @@
 /*
  * What a name in a tree stands for, and whether that still holds.
  *
+ * The rule table is asked first. A name that has a link shows what the link is
+ * bound to; one that leads to links is a directory, if only for them; all
+ * others are looked up in the directory behind their parent.
+ *
  * Everything below a tree may be changed directly at any time. A lookup pins
  * the dentry that it found in the backing directory, a negative one too, and
  * remembers its d_seq. Every change of that name, whoever makes it, changes
@@ -25,6 +29,212 @@ static struct bl_node __rcu **bl_node_slot(struct dentry *dentry)
 }
 
 /**
+ * bl_root_get - what the root of a tree shows, resolved anew if there is doubt
+ * @tree: tree
+ *
+ * Context: may sleep; directories of trees may be locked, nothing below.
+ * Return: a binding with a reference, or ERR_PTR(): what looking up the
+ * backing path gives, -ELOOP for a cycle, -ESTALE where the backing is a
+ * directory and the virtual path not, or the other way round.
+ */
+struct bl_bind *bl_root_get(struct bl_tree *tree)
+{
+	struct bl_link *link = bl_tree_link(tree);
+	struct bl_bind *bind;
+	int err;
+
+	if (!link) {
+		refcount_inc(&tree->carrier->ref);
+		return tree->carrier;
+	}
+	bind = bl_bind_get(link);
+	bl_link_put(link);
+	if (IS_ERR(bind))
+		return bind;
+	err = bind->error;
+	/* A mount point cannot change between the two. */
+	if (!err && d_is_dir(bind->real.dentry) != tree->is_dir)
+		err = -ESTALE;
+	if (!err) {
+		bl_tree_stack(tree->sb, bind->real.mnt->mnt_sb);
+		return bind;
+	}
+	bl_bind_put(bind);
+	return ERR_PTR(err);
+}
+
+/**
+ * bl_root_rcu - what the root of a tree shows, in RCU-walk
+ * @tree: tree
+ *
+ * Context: RCU read side.
+ * Return: a binding that is valid now, NULL when that takes more than looking.
+ */
+struct bl_bind *bl_root_rcu(struct bl_tree *tree)
+{
+	struct bl_link *link = rcu_dereference(tree->link);
+	struct bl_bind *bind = tree->carrier;
+
+	if (link) {
+		bind = bl_bind_rcu(link);
+		if (!bind || bind->error ||
+		    d_is_dir(bind->real.dentry) != tree->is_dir)
+			return NULL;
+	}
+	return bind;
+}
+
+/**
+ * bl_root_way - whether the root of a tree is a directory for links alone
+ * @tree: tree
+ * @err: what bl_root_get() said
+ */
+bool bl_root_way(struct bl_tree *tree, int err)
+{
+	return tree->is_dir && bl_dentry_below(tree->sb->s_root) &&
+	       (err == -ENOENT || err == -ENOTDIR || err == -ESTALE);
+}
+
+/**
+ * bl_virtual_path - the virtual path of a dentry
+ * @dentry: dentry of a tree
+ * @buf: buffer of PATH_MAX bytes
+ *
+ * Return: the path inside of @buf, or ERR_PTR(-ENAMETOOLONG).
+ */
+char *bl_virtual_path(struct dentry *dentry, char *buf)
+{
+	const char *base = bl_tree(dentry->d_sb)->base;
+	char *rest = dentry_path_raw(dentry, buf, PATH_MAX);
+	size_t len = strlen(base);
+
+	if (IS_ERR(rest) || len == 1)
+		return rest;
+	if (!rest[1])
+		*rest = '\0';
+	if (rest - buf < (ptrdiff_t)len)
+		return ERR_PTR(-ENAMETOOLONG);
+	return memcpy(rest - len, base, len);
+}
+
+/**
+ * struct bl_at - what the rule table has for a dentry
+ * @link: the link at its name, with a reference, or NULL
+ * @below: there are links below
+ * @gen: generation for which this holds
+ */
+struct bl_at {
+	struct bl_link *link;
+	bool below;
+	unsigned long gen;
+};
+
+static bool bl_root_below(struct bl_tree *tree)
+{
+	struct bl_rule rule;
+
+	guard(rcu)();
+	bl_rules_at(&tree->space->rules, tree->base, &rule);
+	return rule.below;
+}
+
+/* Whether there may be links below @dentry; true when it takes a path to tell. */
+static bool bl_maybe_below(struct dentry *dentry, unsigned long gen)
+{
+	struct bl_node *node;
+
+	if (!bl_root_below(bl_tree(dentry->d_sb)))
+		return false;
+	if (dentry == dentry->d_sb->s_root)
+		return true;
+	guard(rcu)();
+	node = rcu_dereference(*bl_node_slot(dentry));
+	return !node || node->gen != gen || node->below;
+}
+
+static int bl_at_get(struct dentry *dentry, struct dentry *parent,
+		     struct bl_at *at)
+{
+	struct bl_tree *tree = bl_tree(dentry->d_sb);
+	struct bl_rule rule;
+	char *buf, *path;
+	int err = 0;
+
+	memset(at, 0, sizeof(*at));
+	at->gen = bl_rules_generation();
+	if (!bl_maybe_below(parent, at->gen))
+		return 0;
+	buf = __getname();
+	if (!buf)
+		return -ENOMEM;
+	path = bl_virtual_path(dentry, buf);
+	if (IS_ERR(path)) {
+		err = PTR_ERR(path);
+	} else {
+		guard(rcu)();
+		bl_rules_at(&tree->space->rules, path, &rule);
+		at->below = rule.below;
+		/* One that goes at this moment may be taken for gone. */
+		if (rule.link && bl_link_tryget(rule.link))
+			at->link = rule.link;
+	}
+	__putname(buf);
+	return err;
+}
+
+/**
+ * bl_dentry_link - the link at the name of a dentry
+ * @dentry: dentry of a tree, but not its root
+ *
+ * Return: the link with a reference, NULL, or ERR_PTR(-ENOMEM).
+ */
+struct bl_link *bl_dentry_link(struct dentry *dentry)
+{
+	struct dentry *parent = dget_parent(dentry);
+	struct bl_at at;
+	int err;
+
+	err = bl_at_get(dentry, parent, &at);
+	dput(parent);
+	return err ? ERR_PTR(err) : at.link;
+}
+
+/**
+ * bl_dentry_below - whether there are links below the name of a dentry
+ * @dentry: dentry of a tree
+ */
+bool bl_dentry_below(struct dentry *dentry)
+{
+	struct dentry *parent;
+	struct bl_at at;
+	int err;
+
+	if (dentry == dentry->d_sb->s_root)
+		return bl_root_below(bl_tree(dentry->d_sb));
+	parent = dget_parent(dentry);
+	err = bl_at_get(dentry, parent, &at);
+	dput(parent);
+	if (at.link)
+		bl_link_put(at.link);
+	/* Without memory better say no to what is about to be done. */
+	return err || at.below;
+}
+
+static struct bl_node *bl_node_alloc(struct bl_mnt *mnt)
+{
+	struct bl_node *node = kzalloc(sizeof(*node), GFP_KERNEL_ACCOUNT);
+
+	if (!node)
+		return ERR_PTR(-ENOMEM);
+	node->gen = bl_rules_generation();
+	if (mnt) {
+		node->mnt = bl_mnt_hold(mnt);
+		node->real.mnt = mnt->mnt;
+	}
+	return node;
+}
+
+/**
  * bl_node_new - remember what a lookup found
  * @mnt: private mount of @lower
  * @lower: dentry that was found; the node takes a reference of its own
@@ -34,13 +244,10 @@ static struct bl_node __rcu **bl_node_slot(struct dentry *dentry)
  */
 struct bl_node *bl_node_new(struct bl_mnt *mnt, struct dentry *lower)
 {
-	struct bl_node *node = kzalloc(sizeof(*node), GFP_KERNEL_ACCOUNT);
+	struct bl_node *node = bl_node_alloc(mnt);
 
-	if (!node)
-		return ERR_PTR(-ENOMEM);
-	node->mnt = mnt;
-	node->real.mnt = mnt->mnt;
-
+	if (IS_ERR(node))
+		return node;
 	spin_lock(&lower->d_lock);
 	node->lower = dget_dlock(lower);
 	node->seq = read_seqcount_begin(&lower->d_seq);
@@ -55,6 +262,41 @@ struct bl_node *bl_node_new(struct bl_mnt *mnt, struct dentry *lower)
 }
 
 /**
+ * bl_node_bound - remember what a link is bound to
+ * @link: link; the node remembers it as long as @gen is that of the rules
+ * @gen: generation of the rules for which @link was found
+ *
+ * Return: the node, whose inode is NULL where the backing does not exist, or
+ * ERR_PTR(): what else following the link gives.
+ */
+struct bl_node *bl_node_bound(struct bl_link *link, unsigned long gen)
+{
+	struct bl_bind *bind = bl_bind_get(link);
+	struct bl_node *node;
+
+	if (IS_ERR(bind))
+		return ERR_CAST(bind);
+	if (bind->error && bind->error != -ENOENT && bind->error != -ENOTDIR) {
+		node = ERR_PTR(bind->error);
+	} else {
+		node = bl_node_alloc(bind->mnt);
+	}
+	if (IS_ERR(node)) {
+		bl_bind_put(bind);
+		return node;
+	}
+	node->link = link;
+	node->bind = bind;
+	node->gen = gen;
+	if (bind->real.dentry) {
+		node->real.dentry = dget(bind->real.dentry);
+		if (!bind->error)
+			node->inode = d_inode(bind->real.dentry);
+	}
+	return node;
+}
+
+/**
  * bl_node_free - drop what a node pins, and the node after a grace period
  * @node: node or NULL
  */
@@ -64,6 +306,8 @@ void bl_node_free(struct bl_node *node)
 		return;
 	dput(node->real.dentry);
 	dput(node->lower);
+	bl_bind_put(node->bind);
+	bl_mnt_put(node->mnt);
 	kfree_rcu(node, rcu);
 }
 
@@ -88,21 +332,21 @@ void bl_node_set(struct dentry *dentry, struct bl_node *node)
  * @dentry: dentry of a tree; the walk to it checked that it is valid
  * @real: result, for bl_real_put()
  *
- * Return: 0, an error of bl_bind_get() for the root, -ESTALE for a dentry
- * that was never looked up.
+ * Return: 0, an error of bl_root_get() for the root, -ESTALE for a dentry
+ * that was never looked up, -ENOENT where nothing is behind it.
  */
 int bl_real_get(struct dentry *dentry, struct bl_real *real)
 {
 	struct bl_node *node;
 
 	if (dentry == dentry->d_sb->s_root) {
-		struct bl_bind *bind = bl_bind_last(bl_tree(dentry->d_sb));
+		struct bl_bind *bind = bl_root_get(bl_tree(dentry->d_sb));
 
 		if (IS_ERR(bind))
 			return PTR_ERR(bind);
 		real->path.mnt = bind->real.mnt;
 		real->path.dentry = dget(bind->real.dentry);
-		real->mnt = bind->mnt;
+		real->mnt = bl_mnt_hold(bind->mnt);
 		bl_bind_put(bind);
 		return 0;
 	}
@@ -113,11 +357,18 @@ int bl_real_get(struct dentry *dentry, struct bl_real *real)
 	 * may take the d_lock of the other dentry.
 	 */
 	guard(rcu)();
-	do {
+	for (;;) {
 		node = rcu_dereference(*bl_node_slot(dentry));
 		if (!node)
 			return -ESTALE;
-	} while (!lockref_get_not_dead(&node->real.dentry->d_lockref));
+		if (!node->real.dentry)
+			return -ENOENT;
+		if (!refcount_inc_not_zero(&node->mnt->ref))
+			continue;
+		if (lockref_get_not_dead(&node->real.dentry->d_lockref))
+			break;
+		bl_mnt_put(node->mnt);
+	}
 	real->path = node->real;
 	real->mnt = node->mnt;
 	return 0;
@@ -130,33 +381,59 @@ int bl_real_get(struct dentry *dentry, struct bl_real *real)
 void bl_real_put(struct bl_real *real)
 {
 	dput(real->path.dentry);
+	bl_mnt_put(real->mnt);
 }
 
-/* Something is mounted on @node->lower: see whether the user sees it. */
+/*
+ * Something is mounted on @node->lower: see whether the user sees it. The
+ * private mount has no mounts of its own, so the virtual path is followed.
+ */
 static int bl_node_cross(struct dentry *dentry, struct bl_node *node)
 {
-	char *buf = __getname(), *rest;
-	struct dentry *real;
-	struct bl_mnt *mnt;
+	struct bl_tree *tree = bl_tree(dentry->d_sb);
+	char *buf = __getname(), *path;
+	struct bl_where where = {};
+	struct bl_mnt *mnt = NULL;
+	struct path up;
+	int err;
 
 	if (!buf)
 		return -ENOMEM;
-	rest = dentry_path_raw(dentry, buf, PATH_MAX);
-	real = IS_ERR(rest) ? ERR_CAST(rest) :
-		bl_bind_cross(bl_tree(dentry->d_sb), rest, node->lower, &mnt);
+	path = bl_virtual_path(dentry, buf);
+	err = IS_ERR(path) ? PTR_ERR(path) :
+		bl_walk_path(&tree->root, path, 0, &where, NULL);
 	__putname(buf);
-	if (IS_ERR(real))
-		return PTR_ERR(real);
 	/* Whose mounts are seen can change at any time. */
 	node->check = true;
-	if (real) {
-		dput(node->real.dentry);
-		node->real.mnt = mnt->mnt;
-		node->real.dentry = real;
-		node->mnt = mnt;
-		node->inode = d_inode(real);
+	if (err) {
+		bl_where_put(&where);
+		return err == -ENOMEM ? err : 0;
 	}
-	return 0;
+
+	/* Is it what covers the name, or did the walk end somewhere else? */
+	up = where.path;
+	path_get(&up);
+	while (up.dentry != node->lower && up.dentry == up.mnt->mnt_root)
+		if (!follow_up(&up))
+			break;
+	if (up.dentry == node->lower && where.path.dentry != node->lower &&
+	    where.path.mnt->mnt_sb->s_stack_depth < FILESYSTEM_MAX_STACK_DEPTH)
+		mnt = bl_mnt_get(&where.path, node->mnt->flags);
+	path_put(&up);
+	if (IS_ERR(mnt)) {
+		err = PTR_ERR(mnt) == -ENOMEM ? -ENOMEM : 0;
+	} else if (mnt) {
+		dput(node->real.dentry);
+		bl_mnt_put(node->mnt);
+		node->real.mnt = mnt->mnt;
+		node->real.dentry = dget(where.path.dentry);
+		node->mnt = mnt;
+		node->inode = d_inode(where.path.dentry);
+		bl_tree_stack(tree->sb, mnt->mnt->mnt_sb);
+		WRITE_ONCE(tree->crossed, true);
+	}
+	bl_where_put(&where);
+	return err;
 }
 
 /* Look @name up in the backing directory, on behalf of @dentry. */
@@ -203,6 +480,68 @@ static struct bl_node *bl_node_lookup(struct dentry *dentry,
 	return node;
 }
 
+/*
+ * What @dentry stands for, looked up now. @revalidate: it is hashed, and may be
+ * renamed meanwhile.
+ */
+static struct bl_node *bl_node_get(struct dentry *dentry, struct dentry *parent,
+				   bool revalidate)
+{
+	struct bl_node *node;
+	struct bl_real real;
+	struct bl_at at;
+	int err;
+
+	err = bl_at_get(dentry, parent, &at);
+	if (err)
+		return ERR_PTR(err);
+	if (at.link) {
+		node = bl_node_bound(at.link, at.gen);
+		bl_link_put(at.link);
+		if (!IS_ERR(node) && node->mnt)
+			bl_tree_stack(dentry->d_sb, node->mnt->mnt->mnt_sb);
+	} else {
+		err = bl_real_get(parent, &real);
+		if (!err) {
+			node = bl_node_lookup(dentry, &real, revalidate);
+			bl_real_put(&real);
+		} else if (bl_dentry_below(parent) && err != -ENOMEM) {
+			/* In a directory that only leads to links. */
+			node = bl_node_alloc(NULL);
+			if (!IS_ERR(node))
+				node->check = true;
+		} else {
+			node = ERR_PTR(err);
+		}
+	}
+	if (IS_ERR(node))
+		return node;
+	node->gen = at.gen;
+	node->below = at.below;
+	if (at.below && (!node->inode || !S_ISDIR(node->inode->i_mode))) {
+		node->way = true;
+		node->inode = NULL;
+		dput(node->real.dentry);
+		node->real.dentry = NULL;
+	}
+	return node;
+}
+
+/**
+ * bl_node_inode - the inode for a dentry that is to be instantiated
+ * @dentry: dentry of a tree
+ * @node: what it stands for
+ *
+ * Return: the inode, NULL for a negative dentry, or ERR_PTR(-ENOMEM).
+ */
+struct inode *bl_node_inode(struct dentry *dentry, struct bl_node *node)
+{
+	if (node->way)
+		return bl_inode_way(dentry->d_sb);
+	return node->inode ? bl_inode_claim(dentry, node->mnt, node->inode) :
+			     NULL;
+}
+
 /**
  * bl_splice - give a looked up dentry its node and inode, and hash it
  * @dentry: unhashed dentry
@@ -216,14 +555,11 @@ static struct bl_node *bl_node_lookup(struct dentry *dentry,
  */
 int bl_splice(struct dentry *dentry, struct bl_node *node)
 {
-	struct inode *inode = NULL;
+	struct inode *inode = bl_node_inode(dentry, node);
 
-	if (node->inode) {
-		inode = bl_inode_claim(dentry, node->mnt, node->inode);
-		if (IS_ERR(inode)) {
-			bl_node_free(node);
-			return PTR_ERR(inode);
-		}
+	if (IS_ERR(inode)) {
+		bl_node_free(node);
+		return PTR_ERR(inode);
 	}
 	bl_node_set(dentry, node);
 	d_add(dentry, inode);
@@ -241,16 +577,10 @@ int bl_splice(struct dentry *dentry, struct bl_node *node)
 struct dentry *bl_lookup(struct inode *dir, struct dentry *dentry,
 			 unsigned int flags)
 {
-	struct bl_real parent;
 	struct bl_node *node;
-	int err;
 
 	d_set_d_op(dentry, &bl_dops);
-	err = bl_real_get(dentry->d_parent, &parent);
-	if (err)
-		return ERR_PTR(err);
-	node = bl_node_lookup(dentry, &parent, false);
-	bl_real_put(&parent);
+	node = bl_node_get(dentry, dentry->d_parent, false);
 	if (IS_ERR(node))
 		return ERR_CAST(node);
 	return ERR_PTR(bl_splice(dentry, node));
@@ -266,10 +596,11 @@ static struct dentry *bl_real_rcu(struct dentry *dentry, struct bl_mnt **mnt)
 
 	if (dentry == dentry->d_sb->s_root) {
 		struct bl_tree *tree = bl_tree(dentry->d_sb);
+		struct bl_link *link = rcu_dereference(tree->link);
 		struct bl_bind *bind = tree->carrier;
 
-		if (rcu_access_pointer(tree->link))
-			bind = rcu_dereference(tree->bind);
+		if (link)
+			bind = rcu_dereference(link->bind);
 		if (!bind)
 			return NULL;
 		*mnt = bind->mnt;
@@ -294,7 +625,13 @@ static bool bl_node_valid(struct dentry *dentry)
 	struct inode *inode = d_inode_rcu(dentry);
 	struct bl_mnt *mnt;
 
-	if (!node || node->check || d_mountpoint(node->lower) ||
+	if (!node || node->check || node->gen != bl_rules_generation())
+		return false;
+	/* With that generation it is on the table, and not freed. */
+	if (node->link)
+		return rcu_access_pointer(node->link->bind) == node->bind &&
+		       bl_bind_valid(node->bind);
+	if (d_mountpoint(node->lower) ||
 	    READ_ONCE(node->lower->d_parent) !=
 	    bl_real_rcu(READ_ONCE(dentry->d_parent), &mnt) ||
 	    node->mnt != mnt ||
@@ -306,13 +643,21 @@ static bool bl_node_valid(struct dentry *dentry)
 	return true;
 }
 
+/* Whether @inode still is what @node says. */
+static bool bl_node_same(const struct inode *inode, const struct bl_node *node)
+{
+	if (!inode || !(node->inode || node->way))
+		return !inode && !node->inode && !node->way;
+	return BL_I(inode)->real == node->inode &&
+	       (node->way || BL_I(inode)->mnt == node->mnt);
+}
+
 static int bl_d_revalidate(struct dentry *dentry, unsigned int flags)
 {
 	struct dentry *parent;
-	struct bl_real real;
 	struct bl_node *node;
 	struct inode *inode;
-	bool valid, same;
+	bool valid;
 	int err;
 
 	if (flags & LOOKUP_RCU)
@@ -324,27 +669,22 @@ static int bl_d_revalidate(struct dentry *dentry, unsigned int flags)
 		return 1;
 
 	parent = dget_parent(dentry);
-	err = bl_real_get(parent, &real);
+	node = bl_node_get(dentry, parent, true);
 	dput(parent);
-	if (err)
-		return err;
-	node = bl_node_lookup(dentry, &real, true);
-	bl_real_put(&real);
 	if (IS_ERR(node)) {
 		err = PTR_ERR(node);
 		return err == -ENOENT || err == -ENOTDIR ? 0 : err;
 	}
 
 	inode = d_inode(dentry);
-	same = inode ? BL_I(inode)->real == node->inode : !node->inode;
-	if (same && (!inode || BL_I(inode)->mnt == node->mnt)) {
-		if (inode)
-			bl_inode_refresh(inode, node->inode, node->mnt->mnt);
-		bl_node_set(dentry, node);
-		return 1;
+	if (!bl_node_same(inode, node)) {
+		bl_node_free(node);
+		return 0;
 	}
-	bl_node_free(node);
-	return 0;
+	if (inode && node->inode)
+		bl_inode_refresh(inode, node->inode, node->mnt->mnt);
+	bl_node_set(dentry, node);
+	return 1;
 }
 
 /*
@@ -353,13 +693,14 @@ static int bl_d_revalidate(struct dentry *dentry, unsigned int flags)
  */
 static int bl_d_weak_revalidate(struct dentry *dentry, unsigned int flags)
 {
+	struct bl_tree *tree = bl_tree(dentry->d_sb);
 	struct bl_bind *bind;
 
 	if (dentry != dentry->d_sb->s_root)
 		return 1;
-	bind = bl_bind_get(bl_tree(dentry->d_sb));
+	bind = bl_root_get(tree);
 	if (IS_ERR(bind))
-		return PTR_ERR(bind);
+		return bl_root_way(tree, PTR_ERR(bind)) ? 1 : PTR_ERR(bind);
 	bl_inode_refresh(d_inode(dentry), d_inode(bind->real.dentry),
 			 bind->real.mnt);
 	bl_bind_put(bind);
@@ -380,17 +721,12 @@ static void bl_d_release(struct dentry *dentry)
 /* The name of an opened root: it has no place below the root. */
 static char *bl_d_dname(struct dentry *dentry, char *buf, int size)
 {
-	struct bl_link *link;
-	size_t len;
+	const char *base = bl_tree(dentry->d_sb)->base;
+	size_t len = strlen(base) + 1;
 
-	guard(rcu)();
-	link = rcu_dereference(bl_tree(dentry->d_sb)->link);
-	if (!link)
-		return ERR_PTR(-ENOENT);
-	len = strlen(link->virtual) + 1;
 	if (len > size)
 		return ERR_PTR(-ENAMETOOLONG);
-	return memcpy(buf + size - len, link->virtual, len);
+	return memcpy(buf + size - len, base, len);
 }
 
 static const struct dentry_operations bl_opened_dops = {
@@ -442,3 +778,63 @@ const struct dentry_operations bl_dops = {
 	.d_release = bl_d_release,
 	.d_iput = bl_d_iput,
 };
+
+/* The dentry of @virtual in @tree, if it is in the dcache, with a reference. */
+static struct dentry *bl_tree_cached(struct bl_tree *tree, const char *virtual)
+{
+	size_t base = tree->base[1] ? strlen(tree->base) : 0;
+	struct dentry *dentry, *child;
+
+	if (strncmp(virtual, tree->base, base) || virtual[base] != '/')
+		return NULL;
+	virtual += base;
+	dentry = dget(tree->sb->s_root);
+	while (dentry && *virtual) {
+		struct qstr name;
+
+		name.name = ++virtual;
+		name.len = strcspn(virtual, "/");
+		name.hash = full_name_hash(dentry, name.name, name.len);
+		virtual += name.len;
+		child = d_lookup(dentry, &name);
+		dput(dentry);
+		dentry = child;
+	}
+	return dentry;
+}
+
+/**
+ * bl_tree_forget - let go of what a tree remembers of a path and below
+ * @tree: tree
+ * @virtual: virtual path
+ *
+ * What is in use stays.
+ */
+void bl_tree_forget(struct bl_tree *tree, const char *virtual)
+{
+	struct dentry *dentry;
+
+	if (!strcmp(tree->base, virtual)) {
+		shrink_dcache_parent(tree->sb->s_root);
+		return;
+	}
+	dentry = bl_tree_cached(tree, virtual);
+	if (!dentry)
+		return;
+	d_invalidate(dentry);
+	dput(dentry);
+}
+
+/**
+ * bl_tree_covered - whether something is mounted over a link in a tree
+ * @tree: tree
+ * @virtual: virtual path of the link
+ */
+bool bl_tree_covered(struct bl_tree *tree, const char *virtual)
+{
+	struct dentry *dentry = bl_tree_cached(tree, virtual);
+	bool covered = dentry && d_mountpoint(dentry);
+
+	dput(dentry);
+	return covered;
+}

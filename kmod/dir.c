@@ -2,6 +2,9 @@
 /*
  * Changing the directories of a tree.
  *
+ * A name that has a link stands for the backing path: what is done to the name
+ * is done there, in the directory that holds the backing, and the link stays.
+ *
  * Whatever the VFS looked up may have changed directly below by the time an
  * operation comes here. So each of them locks the backing directory, looks
  * the name up again and acts on what is there then, as the filesystem below
@@ -18,84 +21,215 @@
 #include "bindlink.h"
 
 /**
+ * struct bl_place - where a name of a tree is
+ * @parent: directory that holds it
+ * @target: for the name of a link the dentry of the backing, with a reference;
+ *	NULL otherwise
+ */
+struct bl_place {
+	struct bl_real parent;
+	struct dentry *target;
+};
+
+static void bl_place_put(struct bl_place *place)
+{
+	bl_real_put(&place->parent);
+	dput(place->target);
+}
+
+static int bl_place_bound(struct bl_link *link, struct bl_place *place)
+{
+	struct bl_bind *bind = bl_bind_get(link);
+	int err;
+
+	if (IS_ERR(bind))
+		return PTR_ERR(bind);
+	err = bind->error;
+	if (err == -ENOENT && bind->real.dentry)
+		err = 0;
+	if (!err && (bind->real.dentry == bind->real.mnt->mnt_root ||
+		     IS_ROOT(bind->real.dentry)))
+		err = -EBUSY;
+	if (!err) {
+		place->target = dget(bind->real.dentry);
+		place->parent.path.mnt = bind->real.mnt;
+		place->parent.path.dentry = dget_parent(place->target);
+		place->parent.mnt = bl_mnt_hold(bind->mnt);
+	}
+	bl_bind_put(bind);
+	return err;
+}
+
+/* A directory that only leads to links is made of nothing. */
+static bool bl_is_way(const struct inode *inode)
+{
+	return !BL_I(inode)->real && !bl_is_root(inode);
+}
+
+static int bl_place_get(struct dentry *dentry, struct bl_place *place)
+{
+	struct bl_link *link = bl_dentry_link(dentry);
+	int err;
+
+	memset(place, 0, sizeof(*place));
+	if (IS_ERR(link))
+		return PTR_ERR(link);
+	if (link) {
+		err = bl_place_bound(link, place);
+		bl_link_put(link);
+		return err;
+	}
+	if (bl_is_way(d_inode(dentry->d_parent)))
+		return -EROFS;
+	return bl_real_get(dentry->d_parent, &place->parent);
+}
+
+/*
+ * Look up what @dentry stands for, with the directory of @place locked;
+ * -EAGAIN when that does not hold the backing any more.
+ */
+static struct dentry *bl_place_lookup(const struct bl_place *place,
+				      struct dentry *dentry)
+{
+	struct dentry *dir = place->parent.path.dentry;
+	struct dentry *target = place->target ?: dentry;
+
+	if (place->target && (target->d_parent != dir ||
+			      (d_is_positive(target) && d_unhashed(target))))
+		return ERR_PTR(-EAGAIN);
+	return lookup_one(mnt_idmap(place->parent.path.mnt),
+			  target->d_name.name, dir, target->d_name.len);
+}
+
+/**
  * struct bl_change - a name that is being changed below
- * @parent: backing directory, locked, its mount held for writing
+ * @place: where it is; the directory is locked, its mount held for writing
  * @idmap: ID mapping of that mount
- * @dir: inode of @parent
+ * @dir: inode of the directory
  * @lower: dentry of the name in it
  * @delegated: inode whose delegation has to be broken first
+ * @made: something was made, and is to be shown
  */
 struct bl_change {
-	struct bl_real parent;
+	struct bl_place place;
 	struct mnt_idmap *idmap;
 	struct inode *dir;
 	struct dentry *lower;
 	struct inode *delegated;
+	bool made;
 };
+
+/* How often to follow a link whose backing is being moved around. */
+#define BL_PLACE_TRIES	8
 
 static int bl_change_begin(struct dentry *dentry, struct bl_change *c)
 {
-	int err;
+	struct vfsmount *mnt;
+	int err, tries = 0;
 
-	err = bl_real_get(dentry->d_parent, &c->parent);
-	if (err)
-		return err;
-	c->idmap = mnt_idmap(c->parent.path.mnt);
-	c->dir = d_inode(c->parent.path.dentry);
 	c->delegated = NULL;
-	err = mnt_want_write(c->parent.path.mnt);
-	if (err)
-		goto out_put;
-
-	inode_lock_nested(c->dir, I_MUTEX_PARENT);
-	c->lower = lookup_one(c->idmap, dentry->d_name.name,
-			      c->parent.path.dentry, dentry->d_name.len);
-	if (!IS_ERR(c->lower))
-		return 0;
-	err = PTR_ERR(c->lower);
-	inode_unlock(c->dir);
-	mnt_drop_write(c->parent.path.mnt);
-out_put:
-	bl_real_put(&c->parent);
+	c->made = false;
+	do {
+		err = bl_place_get(dentry, &c->place);
+		if (err)
+			return err;
+		mnt = c->place.parent.path.mnt;
+		c->idmap = mnt_idmap(mnt);
+		c->dir = d_inode(c->place.parent.path.dentry);
+		err = mnt_want_write(mnt);
+		if (err)
+			break;
+		inode_lock_nested(c->dir, I_MUTEX_PARENT);
+		c->lower = bl_place_lookup(&c->place, dentry);
+		if (!IS_ERR(c->lower))
+			return 0;
+		err = PTR_ERR(c->lower);
+		inode_unlock(c->dir);
+		mnt_drop_write(mnt);
+		if (err != -EAGAIN)
+			break;
+		bl_place_put(&c->place);
+	} while (++tries < BL_PLACE_TRIES);
+	if (err == -EAGAIN)
+		return -ESTALE;
+	bl_place_put(&c->place);
 	return err;
 }
 
-/* Returns true when the operation has to be tried again. */
-static bool bl_change_end(struct dentry *dentry, struct bl_change *c, int *err)
+/* Generation of the rules by which @dentry was looked up. */
+static unsigned long bl_dentry_gen(struct dentry *dentry)
 {
-	dput(c->lower);
-	inode_unlock(c->dir);
-	bl_inode_refresh(d_inode(dentry->d_parent), c->dir,
-			 c->parent.path.mnt);
-	mnt_drop_write(c->parent.path.mnt);
-	bl_real_put(&c->parent);
-	if (!c->delegated)
-		return false;
-	*err = break_deleg_wait(&c->delegated);
-	return !*err;
+	struct bl_node *node;
+
+	guard(rcu)();
+	node = rcu_dereference(*(struct bl_node __rcu **)&dentry->d_fsdata);
+	return node ? node->gen : 0;
 }
 
-/* Show in @dentry what was just made. If that fails, a lookup will do it. */
-static void bl_change_show(struct dentry *dentry, struct bl_change *c)
+static void bl_instantiate(struct dentry *dentry, struct bl_node *node)
 {
-	struct inode *inode = ERR_PTR(-ENOENT);
-	struct bl_node *node = NULL;
+	struct inode *inode = ERR_CAST(node);
 
-	/* Some filesystems leave it to the next lookup, too. */
-	if (d_really_is_positive(c->lower) && !d_unhashed(c->lower)) {
-		node = bl_node_new(c->parent.mnt, c->lower);
-		if (!IS_ERR(node))
-			inode = bl_inode_claim(dentry, c->parent.mnt,
-					       node->inode);
-	}
+	if (!IS_ERR(node))
+		inode = node->inode ? bl_node_inode(dentry, node) :
+				      ERR_PTR(-ENOENT);
 	if (IS_ERR(inode)) {
-		if (!IS_ERR_OR_NULL(node))
+		if (!IS_ERR(node))
 			bl_node_free(node);
 		d_drop(dentry);
 		return;
 	}
 	bl_node_set(dentry, node);
 	d_instantiate(dentry, inode);
+}
+
+/* Show in @dentry what was just made. If that fails, a lookup will do it. */
+static void bl_change_show(struct dentry *dentry, struct bl_change *c)
+{
+	struct bl_node *node = ERR_PTR(-ENOENT);
+
+	/* What a link shows is known when nothing is locked any more. */
+	c->made = true;
+	if (c->place.target)
+		return;
+	/* Some filesystems leave it to the next lookup, too. */
+	if (d_really_is_positive(c->lower) && !d_unhashed(c->lower))
+		node = bl_node_new(c->place.parent.mnt, c->lower);
+	if (!IS_ERR(node))
+		node->gen = bl_dentry_gen(dentry);
+	bl_instantiate(dentry, node);
+}
+
+static void bl_change_show_bound(struct dentry *dentry)
+{
+	unsigned long gen = bl_rules_generation();
+	struct bl_link *link = bl_dentry_link(dentry);
+
+	if (IS_ERR_OR_NULL(link)) {
+		d_drop(dentry);
+		return;
+	}
+	bl_instantiate(dentry, bl_node_bound(link, gen));
+	bl_link_put(link);
+}
+
+/* Returns true when the operation has to be tried again. */
+static bool bl_change_end(struct dentry *dentry, struct bl_change *c, int *err)
+{
+	struct inode *parent = d_inode(dentry->d_parent);
+
+	dput(c->lower);
+	inode_unlock(c->dir);
+	if (!c->place.target)
+		bl_inode_refresh(parent, c->dir, c->place.parent.path.mnt);
+	else if (c->made)
+		bl_change_show_bound(dentry);
+	mnt_drop_write(c->place.parent.path.mnt);
+	bl_place_put(&c->place);
+	if (!c->delegated)
+		return false;
+	*err = break_deleg_wait(&c->delegated);
+	return !*err;
 }
 
 /* What the VFS is about to mark dead is not what went away. */
@@ -219,7 +353,7 @@ int bl_link_op(struct dentry *old, struct inode *dir, struct dentry *new)
 		err = bl_change_begin(new, &c);
 		if (err)
 			break;
-		if (real.mnt != c.parent.mnt)
+		if (real.mnt != c.place.parent.mnt)
 			err = -EXDEV;
 		else
 			err = vfs_link(real.path.dentry, c.idmap, c.dir,
@@ -235,32 +369,32 @@ int bl_link_op(struct dentry *old, struct inode *dir, struct dentry *new)
 	return err;
 }
 
-/**
- * bl_unlink - ->unlink()
- * @dir: directory, locked by the VFS
- * @dentry: positive dentry, its inode locked by the VFS
- *
- * Return: as ->unlink().
- */
-int bl_unlink(struct inode *dir, struct dentry *dentry)
+static int bl_remove(struct dentry *dentry, bool dir)
 {
 	struct inode *victim;
 	struct bl_change c;
 	int err;
 
+	/* The way to other links. */
+	if (bl_dentry_below(dentry))
+		return -EBUSY;
 	do {
 		err = bl_change_begin(dentry, &c);
 		if (err)
 			break;
 		victim = d_inode(c.lower);
-		if (victim)
-			err = vfs_unlink(c.idmap, c.dir, c.lower, &c.delegated);
-		else
+		if (!victim)
 			err = -ENOENT;
+		else if (dir)
+			err = vfs_rmdir(c.idmap, c.dir, c.lower);
+		else
+			err = vfs_unlink(c.idmap, c.dir, c.lower, &c.delegated);
 		if (!err) {
-			if (BL_I(d_inode(dentry))->real == victim)
+			if (dir)
+				bl_change_other(dentry, victim);
+			else if (BL_I(d_inode(dentry))->real == victim)
 				bl_inode_refresh(d_inode(dentry), victim,
-						 c.parent.path.mnt);
+						 c.place.parent.path.mnt);
 			d_drop(dentry);
 		}
 	} while (bl_change_end(dentry, &c, &err));
@@ -268,30 +402,27 @@ int bl_unlink(struct inode *dir, struct dentry *dentry)
 }
 
 /**
+ * bl_unlink - ->unlink()
+ * @dir: directory, locked by the VFS
+ * @dentry: positive dentry, its inode locked by the VFS
+ *
+ * Return: as ->unlink(); -EBUSY for the way to links.
+ */
+int bl_unlink(struct inode *dir, struct dentry *dentry)
+{
+	return bl_remove(dentry, false);
+}
+
+/**
  * bl_rmdir - ->rmdir()
  * @dir: directory, locked by the VFS
  * @dentry: positive dentry, its inode locked by the VFS
  *
- * Return: as ->rmdir().
+ * Return: as ->rmdir(); -EBUSY for the way to links.
  */
 int bl_rmdir(struct inode *dir, struct dentry *dentry)
 {
-	struct inode *victim;
-	struct bl_change c;
-	int err;
-
-	do {
-		err = bl_change_begin(dentry, &c);
-		if (err)
-			break;
-		victim = d_inode(c.lower);
-		err = victim ? vfs_rmdir(c.idmap, c.dir, c.lower) : -ENOENT;
-		if (!err) {
-			bl_change_other(dentry, victim);
-			d_drop(dentry);
-		}
-	} while (bl_change_end(dentry, &c, &err));
-	return err;
+	return bl_remove(dentry, true);
 }
 
 /*
@@ -301,14 +432,14 @@ int bl_rmdir(struct inode *dir, struct dentry *dentry)
 static void bl_rename_show(struct dentry *old, struct dentry *new,
 			   struct bl_mnt *mnt, struct dentry *lower,
 			   struct inode *source, struct inode *target,
-			   unsigned int flags)
+			   bool move)
 {
+	unsigned long gen = bl_dentry_gen(new);
 	struct bl_node *node;
 
 	if (d_inode(new))
 		bl_change_other(new, target);
-	if (source == target || (flags & RENAME_EXCHANGE) ||
-	    BL_I(d_inode(old))->real != source) {
+	if (source == target || !move || BL_I(d_inode(old))->real != source) {
 		d_drop(old);
 		d_drop(new);
 		return;
@@ -316,33 +447,33 @@ static void bl_rename_show(struct dentry *old, struct dentry *new,
 	d_move(old, new);
 	/* Without memory the next walk finds out by looking. */
 	node = bl_node_new(mnt, lower);
-	if (!IS_ERR(node))
+	if (!IS_ERR(node)) {
+		node->gen = gen;
 		bl_node_set(old, node);
+	}
 }
 
 static int bl_rename_locked(struct dentry *old, struct dentry *new,
-			    struct bl_real *from, struct bl_real *to,
+			    struct bl_place *from, struct bl_place *to,
 			    unsigned int flags, struct dentry *trap,
 			    struct inode **delegated)
 {
-	struct mnt_idmap *idmap = mnt_idmap(from->path.mnt);
+	struct mnt_idmap *idmap = mnt_idmap(from->parent.path.mnt);
 	struct renamedata rd = {
 		.old_mnt_idmap = idmap,
-		.old_dir = d_inode(from->path.dentry),
+		.old_dir = d_inode(from->parent.path.dentry),
 		.new_mnt_idmap = idmap,
-		.new_dir = d_inode(to->path.dentry),
+		.new_dir = d_inode(to->parent.path.dentry),
 		.delegated_inode = delegated,
 		.flags = flags,
 	};
 	struct inode *source, *target;
 	int err;
 
-	rd.old_dentry = lookup_one(idmap, old->d_name.name, from->path.dentry,
-				   old->d_name.len);
+	rd.old_dentry = bl_place_lookup(from, old);
 	if (IS_ERR(rd.old_dentry))
 		return PTR_ERR(rd.old_dentry);
-	rd.new_dentry = lookup_one(idmap, new->d_name.name, to->path.dentry,
-				   new->d_name.len);
+	rd.new_dentry = bl_place_lookup(to, new);
 	if (IS_ERR(rd.new_dentry)) {
 		dput(rd.old_dentry);
 		return PTR_ERR(rd.new_dentry);
@@ -361,11 +492,57 @@ static int bl_rename_locked(struct dentry *old, struct dentry *new,
 	else
 		err = vfs_rename(&rd);
 	if (!err)
-		bl_rename_show(old, new, from->mnt, rd.old_dentry, source,
-			       target, flags);
+		bl_rename_show(old, new, from->parent.mnt, rd.old_dentry,
+			       source, target,
+			       !(flags & RENAME_EXCHANGE) && !from->target &&
+			       !to->target);
 	dput(rd.new_dentry);
 	dput(rd.old_dentry);
 	return err;
+}
+
+static int bl_rename_places(struct dentry *old, struct dentry *new,
+			    struct bl_place *from, struct bl_place *to,
+			    unsigned int flags)
+{
+	struct dentry *from_dir = from->parent.path.dentry;
+	struct dentry *to_dir = to->parent.path.dentry;
+	struct inode *delegated;
+	struct dentry *trap;
+	int err;
+
+	if (from->parent.mnt != to->parent.mnt)
+		return -EXDEV;
+	err = mnt_want_write(from->parent.path.mnt);
+	if (err)
+		return err;
+	do {
+		delegated = NULL;
+		trap = lock_rename(to_dir, from_dir);
+		if (IS_ERR(trap)) {
+			err = PTR_ERR(trap);
+			break;
+		}
+		err = bl_rename_locked(old, new, from, to, flags, trap,
+				       &delegated);
+		unlock_rename(to_dir, from_dir);
+		if (!delegated)
+			break;
+		err = break_deleg_wait(&delegated);
+	} while (!err);
+	mnt_drop_write(from->parent.path.mnt);
+	return err;
+}
+
+static void bl_dir_refresh(struct dentry *dir)
+{
+	struct bl_real real;
+
+	if (bl_is_way(d_inode(dir)) || bl_real_get(dir, &real))
+		return;
+	bl_inode_refresh(d_inode(dir), d_inode(real.path.dentry),
+			 real.path.mnt);
+	bl_real_put(&real);
 }
 
 /**
@@ -377,52 +554,35 @@ static int bl_rename_locked(struct dentry *old, struct dentry *new,
  * @new: dentry in @new_dir
  * @flags: RENAME_*, handed down
  *
- * Return: as ->rename(); -EXDEV also between two mounts below.
+ * Return: as ->rename(); -EXDEV also between two mounts below, -EBUSY for the
+ * way to links.
  */
 int bl_rename(struct mnt_idmap *idmap, struct inode *old_dir,
 	      struct dentry *old, struct inode *new_dir, struct dentry *new,
 	      unsigned int flags)
 {
-	struct inode *delegated;
-	struct bl_real from, to;
-	struct dentry *trap;
-	int err;
+	struct bl_place from, to;
+	int err, tries = 0;
 
-	err = bl_real_get(old->d_parent, &from);
-	if (err)
-		return err;
-	err = bl_real_get(new->d_parent, &to);
-	if (err)
-		goto out_from;
-	err = -EXDEV;
-	if (from.mnt != to.mnt)
-		goto out_to;
-	err = mnt_want_write(from.path.mnt);
-	if (err)
-		goto out_to;
-
+	if (bl_dentry_below(old) || bl_dentry_below(new))
+		return -EBUSY;
 	do {
-		delegated = NULL;
-		trap = lock_rename(to.path.dentry, from.path.dentry);
-		if (IS_ERR(trap)) {
-			err = PTR_ERR(trap);
-			break;
+		err = bl_place_get(old, &from);
+		if (err)
+			return err;
+		err = bl_place_get(new, &to);
+		if (!err) {
+			err = bl_rename_places(old, new, &from, &to, flags);
+			bl_place_put(&to);
 		}
-		err = bl_rename_locked(old, new, &from, &to, flags, trap,
-				       &delegated);
-		unlock_rename(to.path.dentry, from.path.dentry);
-		if (!delegated)
-			break;
-		err = break_deleg_wait(&delegated);
-	} while (!err);
-
-	bl_inode_refresh(old_dir, d_inode(from.path.dentry), from.path.mnt);
-	bl_inode_refresh(new_dir, d_inode(to.path.dentry), to.path.mnt);
-	mnt_drop_write(from.path.mnt);
-out_to:
-	bl_real_put(&to);
-out_from:
-	bl_real_put(&from);
+		bl_place_put(&from);
+	} while (err == -EAGAIN && ++tries < BL_PLACE_TRIES);
+	if (err == -EAGAIN)
+		err = -ESTALE;
+	if (!err) {
+		bl_dir_refresh(old->d_parent);
+		bl_dir_refresh(new->d_parent);
+	}
 	return err;
 }
 
@@ -445,6 +605,8 @@ int bl_tmpfile(struct mnt_idmap *idmap, struct inode *dir, struct file *file,
 	struct file *real;
 	int err;
 
+	if (bl_is_way(dir))
+		return -EROFS;
 	err = bl_real_get(dentry->d_parent, &parent);
 	if (err)
 		return err;
@@ -526,9 +688,13 @@ int bl_atomic_open(struct inode *dir, struct dentry *dentry,
 			bl_change_show(dentry, &c);
 	} else if (flags & O_EXCL) {
 		err = -EEXIST;
+	} else if (c.place.target) {
+		/* Made by somebody else since: have it looked up again. */
+		d_drop(dentry);
+		err = -ESTALE;
 	} else {
 		/* Made by somebody else since: open it as any other. */
-		node = bl_node_new(c.parent.mnt, c.lower);
+		node = bl_node_new(c.place.parent.mnt, c.lower);
 		err = PTR_ERR_OR_ZERO(node);
 	}
 	bl_change_end(dentry, &c, &err);
@@ -536,12 +702,13 @@ int bl_atomic_open(struct inode *dir, struct dentry *dentry,
 		return err;
 
 	if (node) {
+		node->gen = bl_dentry_gen(dentry);
 		d_drop(dentry);
 		err = bl_splice(dentry, node);
 		return err ?: finish_no_open(file, NULL);
 	}
 	if (d_really_is_negative(dentry))
-		return -ENOMEM;
+		return c.place.target ? -ESTALE : -ENOMEM;
 	file->f_mode |= FMODE_CREATED;
 	return finish_open(file, dentry, NULL);
 }

@@ -556,7 +556,6 @@ static int bl_setlease(struct file *file, int arg, struct file_lease **lease,
 	.owner = THIS_MODULE,						\
 	.release = bl_release,						\
 	.flush = bl_flush,						\
-	.llseek = bl_llseek,						\
 	.fsync = bl_fsync,						\
 	.lock = bl_lock,						\
 	.flock = bl_flock,						\
@@ -567,6 +566,7 @@ static int bl_setlease(struct file *file, int arg, struct file_lease **lease,
 #define BL_DATA_OPS							\
 	BL_COMMON_OPS,							\
 	.open = bl_open,						\
+	.llseek = bl_llseek,						\
 	.read_iter = bl_read_iter,					\
 	.write_iter = bl_write_iter,					\
 	.splice_read = bl_splice_read,					\
@@ -594,6 +594,10 @@ static int bl_dir_open(struct inode *inode, struct file *file)
 	int err;
 
 	err = bl_real_get(file->f_path.dentry, &real);
+	if (err && bl_root_way(bl_tree(inode->i_sb), err)) {
+		replace_fops(file, fops_get(&bl_way_fops));
+		return 0;
+	}
 	if (err)
 		return err;
 	if (bl_is_root(inode))
@@ -615,17 +619,18 @@ static int bl_dir_open(struct inode *inode, struct file *file)
 	return err;
 }
 
-static int bl_iterate(struct file *file, struct dir_context *ctx)
-{
-	struct file *real = bl_file_real(file);
-
-	real->f_pos = ctx->pos;
-	return iterate_dir(real, ctx);
-}
-
 const struct file_operations bl_dir_fops = {
 	BL_COMMON_OPS,
 	.open = bl_dir_open,
+	.llseek = bl_dir_llseek,
+	.read = generic_read_dir,
+	.iterate_shared = bl_iterate,
+};
+
+/* A directory that only leads to links. */
+const struct file_operations bl_way_fops = {
+	.owner = THIS_MODULE,
+	.llseek = bl_dir_llseek,
 	.read = generic_read_dir,
 	.iterate_shared = bl_iterate,
 };

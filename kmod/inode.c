@@ -89,7 +89,10 @@ void bl_inode_refresh(struct inode *inode, struct inode *real,
 	spin_unlock(&inode->i_lock);
 }
 
-/* The root: what it is bound to now. Others: the inode itself knows. */
+/*
+ * The root: what it is bound to now. Others: the inode itself knows. @real is
+ * NULL for a directory that only leads to links.
+ */
 static int bl_inode_use(struct inode *inode, int mask, struct inode **real,
 			struct vfsmount **mnt, struct bl_bind **bind)
 {
@@ -99,11 +102,11 @@ static int bl_inode_use(struct inode *inode, int mask, struct inode **real,
 	*bind = NULL;
 	if (!bl_is_root(inode)) {
 		*real = BL_I(inode)->real;
-		*mnt = BL_I(inode)->mnt->mnt;
+		*mnt = *real ? BL_I(inode)->mnt->mnt : NULL;
 		return 0;
 	}
 	if (mask & MAY_NOT_BLOCK) {
-		struct bl_bind *b = bl_bind_rcu(tree);
+		struct bl_bind *b = bl_root_rcu(tree);
 
 		if (!b)
 			return -ECHILD;
@@ -111,14 +114,12 @@ static int bl_inode_use(struct inode *inode, int mask, struct inode **real,
 		*mnt = b->real.mnt;
 		return *real ? 0 : -ECHILD;
 	}
-	err = bl_bind_may_enter();
-	if (err)
-		return err;
-	*bind = bl_bind_get(tree);
+	*bind = bl_root_get(tree);
 	if (IS_ERR(*bind)) {
 		err = PTR_ERR(*bind);
 		*bind = NULL;
-		return err;
+		*real = NULL;
+		return bl_root_way(tree, err) ? 0 : err;
 	}
 	*real = d_inode((*bind)->real.dentry);
 	*mnt = (*bind)->real.mnt;
@@ -147,6 +148,8 @@ int bl_permission(struct mnt_idmap *idmap, struct inode *inode, int mask)
 	err = bl_inode_use(inode, mask, &real, &mnt, &bind);
 	if (err)
 		return err;
+	if (!real)
+		return generic_permission(idmap, inode, mask);
 	bl_inode_refresh(inode, real, mnt);
 	err = inode_permission(mnt_idmap(mnt), real, mask);
 	if (!err && unlikely(mnt->mnt_flags & (MNT_READONLY | MNT_NOEXEC))) {
@@ -184,6 +187,10 @@ int bl_getattr(struct mnt_idmap *idmap, const struct path *path,
 	int err;
 
 	if (dentry != dentry->d_sb->s_root) {
+		if (!BL_I(d_inode(dentry))->real) {
+			generic_fillattr(idmap, mask, d_inode(dentry), stat);
+			return 0;
+		}
 		err = bl_real_get(dentry, &real);
 		if (err)
 			return err;
@@ -198,9 +205,13 @@ int bl_getattr(struct mnt_idmap *idmap, const struct path *path,
 		path_put(&opened);
 		return err;
 	}
-	bind = bl_bind_get(bl_tree(dentry->d_sb));
-	if (IS_ERR(bind))
-		return PTR_ERR(bind);
+	bind = bl_root_get(bl_tree(dentry->d_sb));
+	if (IS_ERR(bind)) {
+		if (!bl_root_way(bl_tree(dentry->d_sb), PTR_ERR(bind)))
+			return PTR_ERR(bind);
+		generic_fillattr(idmap, mask, d_inode(dentry), stat);
+		return 0;
+	}
 	err = vfs_getattr_nosec(&bind->real, stat, mask, flags);
 	bl_bind_put(bind);
 	return err;
@@ -341,6 +352,8 @@ static int bl_fiemap(struct inode *inode, struct fiemap_extent_info *info,
 	err = bl_inode_use(inode, 0, &real, &mnt, &bind);
 	if (err)
 		return err;
+	if (!real)
+		return -EOPNOTSUPP;
 	err = real->i_op->fiemap ?
 		real->i_op->fiemap(real, info, start, len) : -EOPNOTSUPP;
 	bl_bind_put(bind);
@@ -358,6 +371,30 @@ const struct inode_operations bl_dir_iops = {
 	.fileattr_get = bl_fileattr_get,
 	.fileattr_set = bl_fileattr_set,
 	.fiemap = bl_fiemap,
+	.create = bl_create,
+	.mkdir = bl_mkdir,
+	.mknod = bl_mknod,
+	.symlink = bl_symlink,
+	.link = bl_link_op,
+	.unlink = bl_unlink,
+	.rmdir = bl_rmdir,
+	.rename = bl_rename,
+	.tmpfile = bl_tmpfile,
+	.atomic_open = bl_atomic_open,
+};
+
+static int bl_way_setattr(struct mnt_idmap *idmap, struct dentry *dentry,
+			  struct iattr *attr)
+{
+	return -EROFS;
+}
+
+/* A directory that only leads to links. */
+const struct inode_operations bl_way_iops = {
+	.lookup = bl_lookup,
+	.permission = bl_permission,
+	.getattr = bl_getattr,
+	.setattr = bl_way_setattr,
 	.create = bl_create,
 	.mkdir = bl_mkdir,
 	.mknod = bl_mknod,
@@ -440,7 +477,7 @@ static int bl_inode_set(struct inode *inode, void *data)
 
 	ihold(key->real);
 	BL_I(inode)->real = key->real;
-	BL_I(inode)->mnt = key->mnt;
+	BL_I(inode)->mnt = bl_mnt_hold(key->mnt);
 	return 0;
 }
 
@@ -543,6 +580,33 @@ struct inode *bl_inode_root(struct super_block *sb, umode_t type)
 		return NULL;
 	inode->i_ino = get_next_ino();
 	bl_inode_setup(inode, type);
+	lockdep_annotate_inode_mutex_key(inode);
+	return inode;
+}
+
+/**
+ * bl_inode_way - the inode of a directory that only leads to links
+ * @sb: the tree
+ *
+ * Nothing can be made in it. It belongs to nobody else's directory, so it has
+ * an identity of its own.
+ *
+ * Return: the inode, or ERR_PTR(-ENOMEM).
+ */
+struct inode *bl_inode_way(struct super_block *sb)
+{
+	struct inode *inode = new_inode(sb);
+
+	if (!inode)
+		return ERR_PTR(-ENOMEM);
+	inode->i_ino = get_next_ino();
+	inode->i_mode = S_IFDIR | 0555;
+	inode->i_op = &bl_way_iops;
+	inode->i_fop = &bl_way_fops;
+	/* No extended attributes. */
+	inode->i_opflags &= ~IOP_XATTR;
+	simple_inode_init_ts(inode);
+	set_nlink(inode, 2);
 	lockdep_annotate_inode_mutex_key(inode);
 	return inode;
 }

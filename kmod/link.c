@@ -2,13 +2,18 @@
 /*
  * Links: what may be made, what there is, and what carries it.
  *
- * A link lives in a tree, and goes with it. That is what makes creation all
- * or nothing: the creator adds the link to a tree that is attached nowhere,
- * and attaches the tree; if it dies before, the tree dies with its
- * descriptor. And it is what makes umount(8) of a tree the removal of its
- * link. A tree that was unmounted while files are open in it lives on, but
- * its carrier is no mount point any more; such a link is taken off the table
- * by whoever looks at it next.
+ * A link is a rule in the table of its root directory, and trees are views of
+ * that table. It goes with one of them, its home: the tree that was mounted
+ * for it, or that its virtual path was in already. In the first case the
+ * creator adds the link to a tree that is attached nowhere, and attaches the
+ * tree; if it dies before, the tree dies with its descriptor. That is what
+ * makes creation all or nothing. And it is what makes umount(8) of a tree the
+ * removal of its links. A tree that was unmounted while files are open in it
+ * lives on, but its carrier is no mount point any more; such links are taken
+ * off the table by whoever looks at them next.
+ *
+ * A tree that is mounted over a directory above other trees covers them, and
+ * becomes the home of their links.
  */
 
 #include <linux/dcache.h>
@@ -27,23 +32,9 @@
 #define CREATE_TRACE_POINTS
 #include "trace.h"
 
-/**
- * struct bl_space - the rules of those who have the same root directory
- * @list: entry of bl_spaces
- * @root: the root directory, with references; in another mount namespace the
- *	same directory has another mount
- * @rules: rule table
- *
- * Lives as long as it has rules. Everything is under bl_link_mutex.
- */
-struct bl_space {
-	struct list_head list;
-	struct path root;
-	struct bl_rules rules;
-};
-
 static DEFINE_MUTEX(bl_link_mutex);
 static LIST_HEAD(bl_spaces);
+static LIST_HEAD(bl_trees);
 static DEFINE_XARRAY(bl_links);		/* listed links by id */
 static u64 bl_link_last_id;
 static unsigned int bl_link_gen = 1;
@@ -67,13 +58,23 @@ static struct bl_space *bl_space_find(const struct path *root)
 	return NULL;
 }
 
-static struct bl_space *bl_space_get(const struct path *root)
+/**
+ * bl_space_get - the rules of a root directory
+ * @root: root directory
+ *
+ * Return: the space with a reference, made if it is not there, or ERR_PTR().
+ */
+struct bl_space *bl_space_get(const struct path *root)
 {
-	struct bl_space *space = bl_space_find(root);
+	struct bl_space *space;
 	int err;
 
-	if (space)
+	guard(mutex)(&bl_link_mutex);
+	space = bl_space_find(root);
+	if (space) {
+		refcount_inc(&space->ref);
 		return space;
+	}
 	space = kzalloc(sizeof(*space), GFP_KERNEL_ACCOUNT);
 	if (!space)
 		return ERR_PTR(-ENOMEM);
@@ -82,21 +83,34 @@ static struct bl_space *bl_space_get(const struct path *root)
 		kfree(space);
 		return ERR_PTR(err);
 	}
+	refcount_set(&space->ref, 1);
 	space->root = *root;
 	path_get(&space->root);
 	list_add(&space->list, &bl_spaces);
 	return space;
 }
 
-static void bl_space_put(struct bl_space *space)
+static void bl_space_drop(struct bl_space *space)
 {
 	lockdep_assert_held(&bl_link_mutex);
-	if (space->rules.count)
+	if (!refcount_dec_and_test(&space->ref))
 		return;
 	list_del(&space->list);
 	bl_rules_destroy(&space->rules);
 	path_put(&space->root);
 	kfree(space);
+}
+
+/**
+ * bl_space_put - drop a reference
+ * @space: space
+ *
+ * Context: may sleep, without bl_link_mutex.
+ */
+void bl_space_put(struct bl_space *space)
+{
+	guard(mutex)(&bl_link_mutex);
+	bl_space_drop(space);
 }
 
 /**
@@ -109,6 +123,7 @@ void bl_link_put(struct bl_link *link)
 {
 	if (!refcount_dec_and_test(&link->ref))
 		return;
+	bl_bind_put(rcu_access_pointer(link->bind));
 	if (link->watch)
 		bl_watch_stop();
 	path_put(&link->root);
@@ -118,20 +133,25 @@ void bl_link_put(struct bl_link *link)
 
 static void bl_info_fill(struct bl_link_info *info, const struct bl_link *link)
 {
+	struct bl_tree *tree = link->tree;
+
 	info->id = link->id;
 	info->flags = link->flags;
-	info->carrier = BINDLINK_ATTACH_PATH;
-	info->dev = link->tree ? link->tree->sb->s_dev : 0;
 	info->virtual = link->virtual;
 	info->backing = link->backing;
+	info->carrier_path = tree ? tree->base : link->virtual;
+	info->carrier = strcmp(info->carrier_path, link->virtual) ?
+			BINDLINK_ATTACH_PARENT : BINDLINK_ATTACH_PATH;
+	info->dev = tree ? tree->sb->s_dev : 0;
 }
 
 static int bl_info_copy(struct bl_link_info *info, const struct bl_link *link)
 {
 	bl_info_fill(info, link);
-	info->virtual = kstrdup(link->virtual, GFP_KERNEL);
-	info->backing = kstrdup(link->backing, GFP_KERNEL);
-	if (info->virtual && info->backing)
+	info->virtual = kstrdup(info->virtual, GFP_KERNEL);
+	info->backing = kstrdup(info->backing, GFP_KERNEL);
+	info->carrier_path = kstrdup(info->carrier_path, GFP_KERNEL);
+	if (info->virtual && info->backing && info->carrier_path)
 		return 0;
 	bl_link_info_free(info);
 	return -ENOMEM;
@@ -145,8 +165,10 @@ void bl_link_info_free(struct bl_link_info *info)
 {
 	kfree(info->virtual);
 	kfree(info->backing);
+	kfree(info->carrier_path);
 	info->virtual = NULL;
 	info->backing = NULL;
+	info->carrier_path = NULL;
 }
 
 static void bl_link_tell(const struct bl_link *link, u8 cmd)
@@ -162,7 +184,7 @@ static void bl_link_unlist(struct bl_link *link)
 {
 	lockdep_assert_held(&bl_link_mutex);
 	bl_rules_del(&link->space->rules, link->virtual);
-	bl_space_put(link->space);
+	bl_space_drop(link->space);
 	link->space = NULL;
 	xa_erase(&bl_links, link->id);
 	bl_link_gen++;
@@ -176,11 +198,43 @@ static void bl_link_unlist(struct bl_link *link)
 	link->state = BL_LINK_GONE;
 }
 
+/* Forget @link, which was taken off the table or never was on it. */
 static void bl_link_detach(struct bl_link *link)
 {
-	if (link->tree)
-		link->tree->owner = NULL;
+	list_del_init(&link->home);
 	link->tree = NULL;
+}
+
+static bool bl_tree_mounted(const struct bl_tree *tree)
+{
+	return d_mountpoint(tree->key);
+}
+
+/* Whether @above is mounted over a directory above @tree, and covers it. */
+static bool bl_tree_covers(const struct bl_tree *above,
+			   const struct bl_tree *tree)
+{
+	return tree != above && tree->space == above->space &&
+	       above->carrier->mnt->source == tree->carrier->mnt->source &&
+	       is_subdir(tree->key, above->key);
+}
+
+/* @tree was attached: it shows what the trees that it covers showed. */
+static void bl_tree_adopt(struct bl_tree *tree)
+{
+	struct bl_link *link;
+	unsigned long id;
+
+	tree->attached = true;
+	if (!bl_rules_below(&tree->space->rules, tree->base))
+		return;
+	xa_for_each(&bl_links, id, link)
+		if (link->state == BL_LINK_LIVE && link->tree &&
+		    link->tree->attached && bl_tree_covers(tree, link->tree)) {
+			list_move_tail(&link->home, &tree->links);
+			link->tree = tree;
+			bl_link_gen++;
+		}
 }
 
 /*
@@ -189,11 +243,12 @@ static void bl_link_detach(struct bl_link *link)
  */
 static bool bl_link_observe(struct bl_link *link)
 {
-	bool mounted = link->tree &&
-		       d_mountpoint(link->tree->carrier->real.dentry);
+	bool mounted = link->tree && bl_tree_mounted(link->tree);
 
 	lockdep_assert_held(&bl_link_mutex);
 	if (link->state == BL_LINK_PENDING && mounted) {
+		if (!link->tree->attached)
+			bl_tree_adopt(link->tree);
 		link->state = BL_LINK_LIVE;
 		bl_link_gen++;
 		trace_bl_link_create(link->id, link->virtual, link->backing);
@@ -221,16 +276,116 @@ static struct bl_link *bl_link_find(const struct path *root,
 	return NULL;
 }
 
+/* Put @name before what is at @at in @buf. */
+static char *bl_prepend(char *buf, char *at, const char *name, size_t len)
+{
+	if (at - buf < (ptrdiff_t)len)
+		return NULL;
+	return memcpy(at - len, name, len);
+}
+
+/**
+ * bl_canonical_path - the virtual path of a place
+ * @path: place
+ * @buf: buffer of PATH_MAX bytes
+ * @name: set to the path inside of @buf
+ * @top: set to the root directory that it begins at, with references
+ *
+ * That is the path from the root of the mount namespace, whatever the root of
+ * the caller is, so that there is one name for a place. In a tree it is a path
+ * below that of the tree.
+ *
+ * Return: 0, -ENAMETOOLONG, -ENOENT when it has no such path.
+ */
+int bl_canonical_path(const struct path *path, char *buf, char **name,
+		      struct path *top)
+{
+	char *at = buf + PATH_MAX - 1;
+	struct path up = *path;
+	int err = 0;
+
+	memset(top, 0, sizeof(*top));
+	*at = '\0';
+	path_get(&up);
+	for (;;) {
+		struct name_snapshot snapshot;
+		struct dentry *parent;
+		bool root = up.dentry == up.mnt->mnt_root;
+
+		if (bl_is_tree(up.mnt->mnt_sb)) {
+			struct bl_tree *tree = bl_tree(up.mnt->mnt_sb);
+			char *raw = __getname(), *rest;
+
+			if (!raw) {
+				err = -ENOMEM;
+				break;
+			}
+			rest = dentry_path_raw(up.dentry, raw, PATH_MAX);
+			if (IS_ERR(rest)) {
+				err = PTR_ERR(rest);
+			} else {
+				if (rest[1])
+					at = bl_prepend(buf, at, rest,
+							strlen(rest));
+				if (at && tree->base[1])
+					at = bl_prepend(buf, at, tree->base,
+							strlen(tree->base));
+				path_put(top);
+				*top = tree->root;
+				path_get(top);
+			}
+			__putname(raw);
+			break;
+		}
+		if (root) {
+			/* Nothing but mounts above: this is where it begins. */
+			if (!top->dentry) {
+				*top = up;
+				path_get(top);
+			}
+			if (!follow_up(&up))
+				break;
+			continue;
+		}
+		if (IS_ROOT(up.dentry) || d_unhashed(up.dentry)) {
+			err = -ENOENT;
+			break;
+		}
+		path_put(top);
+		memset(top, 0, sizeof(*top));
+		take_dentry_name_snapshot(&snapshot, up.dentry);
+		at = bl_prepend(buf, at, snapshot.name.name, snapshot.name.len);
+		if (at)
+			at = bl_prepend(buf, at, "/", 1);
+		release_dentry_name_snapshot(&snapshot);
+		if (!at)
+			break;
+		parent = dget_parent(up.dentry);
+		dput(up.dentry);
+		up.dentry = parent;
+	}
+	path_put(&up);
+	if (!err && !at)
+		err = -ENAMETOOLONG;
+	if (!err && !*at)
+		at = bl_prepend(buf, at, "/", 1);
+	*name = at;
+	if (err)
+		path_put(top);
+	return err;
+}
+
 /*
  * Bring @virtual into its canonical form: the real path of its parent and the
  * last name. Without a parent it stays as it is, so that the link at a path
  * that is gone can still be named.
  */
 static int bl_canonical(const char *virtual, char *out, struct path *parent,
-			struct bl_why *why)
+			struct path *top, struct bl_why *why)
 {
 	const char *last;
 	char *buf, *name;
+	size_t len;
 	int err;
 
 	err = bl_path_normalize(virtual, out, PATH_MAX, &why->msg);
@@ -256,29 +411,29 @@ static int bl_canonical(const char *virtual, char *out, struct path *parent,
 		goto out;
 	}
 
+	/* Only for what it says of places that are in no namespace. */
 	name = d_path(parent, buf, PATH_MAX);
-	if (IS_ERR(name)) {
-		err = bl_refuse(why, BINDLINK_A_LINK_VIRTUAL, PTR_ERR(name),
-				"the virtual path is too long");
-	} else if (*name != '/' || d_unlinked(parent->dentry)) {
-		err = bl_refuse(why, BINDLINK_A_LINK_VIRTUAL, -ENOENT,
-				"the parent directory of the virtual path does not exist");
-	} else {
-		size_t len = name[1] ? strlen(name) : 0;
-
-		/* The name is behind what it is copied over. */
-		if (len + 1 + strlen(last) >= PATH_MAX) {
-			err = bl_refuse(why, BINDLINK_A_LINK_VIRTUAL,
-					-ENAMETOOLONG,
-					"the virtual path is too long");
-		} else {
-			memmove(out + len + 1, last, strlen(last) + 1);
-			memcpy(out, name, len);
-			out[len] = '/';
-		}
+	if (!IS_ERR(name) && (*name != '/' || d_unlinked(parent->dentry)))
+		err = -ENOENT;
+	if (!err)
+		err = bl_canonical_path(parent, buf, &name, top);
+	len = err || !name[1] ? 0 : strlen(name);
+	if (!err && len + 1 + strlen(last) >= PATH_MAX) {
+		err = -ENAMETOOLONG;
+		path_put(top);
 	}
-	if (err)
+	if (err) {
+		bl_refuse(why, BINDLINK_A_LINK_VIRTUAL, err,
+			  err == -ENAMETOOLONG ?
+			  "the virtual path is too long" :
+			  "the parent directory of the virtual path does not exist");
 		path_put(parent);
+		goto out;
+	}
+	/* The name is behind what it is copied over. */
+	memmove(out + len + 1, last, strlen(last) + 1);
+	memcpy(out, name, len);
+	out[len] = '/';
 out:
 	__putname(buf);
 	return err;
@@ -288,36 +443,13 @@ out:
 static int bl_link_conflict(const struct path *root, const char *virtual,
 			    struct bl_why *why)
 {
-	struct bl_space *space;
-	struct bl_match match;
-	int tries = 2;
+	struct bl_link *link = bl_link_find(root, virtual);
 
-	lockdep_assert_held(&bl_link_mutex);
-	while (tries--) {
-		space = bl_space_find(root);
-		if (!space)
-			return 0;
-		if (bl_rules_match(&space->rules, virtual, &match)) {
-			bool here = !*match.rest;
-
-			/* One that was unmounted makes way. */
-			if (match.link->state == BL_LINK_LIVE &&
-			    !bl_link_observe(match.link))
-				continue;
-			if (here)
-				return bl_refuse(why, BINDLINK_A_LINK_VIRTUAL,
-						 -EEXIST,
-						 "the virtual path has a link already");
-			return bl_refuse(why, BINDLINK_A_LINK_VIRTUAL,
-					 -EOPNOTSUPP,
-					 "links below other links are not supported");
-		}
-		break;
-	}
-	if (bl_rules_below(&space->rules, virtual))
-		return bl_refuse(why, BINDLINK_A_LINK_VIRTUAL, -EOPNOTSUPP,
-				 "links above other links are not supported");
-	return 0;
+	/* One that was unmounted makes way. */
+	if (!link || (link->state == BL_LINK_LIVE && !bl_link_observe(link)))
+		return 0;
+	return bl_refuse(why, BINDLINK_A_LINK_VIRTUAL, -EEXIST,
+			 "the virtual path has a link already");
 }
 
 static bool bl_is_remote(const struct super_block *sb)
@@ -416,60 +548,146 @@ static int bl_plan_backing(struct bl_plan *plan, bool *is_dir,
 	return err;
 }
 
-static int bl_plan_check(struct bl_plan *plan, u32 attach, bool exceptions,
-			 struct bl_why *why)
+/* Where V can carry the link itself: it and B are of one kind. */
+static int bl_plan_at_path(struct bl_plan *plan, const struct path *at,
+			   struct bl_why *why)
 {
-	bool is_dir, anchored, v_is_dir;
+	if (bl_is_remote(at->mnt->mnt_sb))
+		return bl_refuse(why, BINDLINK_A_LINK_VIRTUAL, -EOPNOTSUPP,
+				 "the virtual path is on a remote filesystem");
+	plan->carrier = BINDLINK_ATTACH_PATH;
+	plan->path = *at;
+	path_get(&plan->path);
+	strscpy(plan->base, plan->virtual, PATH_MAX);
+	return 0;
+}
+
+static int bl_plan_at_parent(struct bl_plan *plan, const struct path *parent,
+			     struct bl_why *why)
+{
+	struct path root;
+	char *last;
+	bool top;
+
+	get_fs_root(current->fs, &root);
+	top = path_equal(parent, &plan->top) || path_equal(parent, &root);
+	path_put(&root);
+	if (top)
+		return bl_refuse(why, BINDLINK_A_LINK_VIRTUAL, -EOPNOTSUPP,
+				 "nothing can be mounted over the root directory, which would have to carry the link; make an object of the same kind at the virtual path first, or use a path in a directory");
+	if (bl_is_remote(parent->mnt->mnt_sb))
+		return bl_refuse(why, BINDLINK_A_LINK_VIRTUAL, -EOPNOTSUPP,
+				 "the virtual path is on a remote filesystem");
+	plan->carrier = BINDLINK_ATTACH_PARENT;
+	plan->path = *parent;
+	path_get(&plan->path);
+	strscpy(plan->base, plan->virtual, PATH_MAX);
+	last = strrchr(plan->base, '/');
+	last[last == plan->base] = '\0';
+	return 0;
+}
+
+static int bl_plan_in_tree(struct bl_plan *plan, const struct path *in,
+			   u32 carrier)
+{
+	plan->tree = bl_tree(in->mnt->mnt_sb);
+	plan->carrier = carrier;
+	plan->path = *in;
+	path_get(&plan->path);
+	strscpy(plan->base, plan->tree->base, PATH_MAX);
+	return 0;
+}
+
+/*
+ * What is to carry the link. @at is what there is at V now, or empty; @is_dir
+ * tells of B.
+ */
+static int bl_plan_carrier(struct bl_plan *plan, const struct path *parent,
+			   const struct path *at, bool is_dir, u32 attach,
+			   struct bl_why *why)
+{
+	bool alike = at->dentry && d_is_dir(at->dentry) == is_dir;
+	bool in_tree = at->dentry && bl_is_tree(at->mnt->mnt_sb);
+
+	/* A tree over V, by whatever link. */
+	if (in_tree && at->dentry == at->mnt->mnt_sb->s_root &&
+	    !strcmp(bl_tree(at->mnt->mnt_sb)->base, plan->virtual) && alike &&
+	    attach != BINDLINK_ATTACH_PARENT)
+		return bl_plan_in_tree(plan, at, BINDLINK_ATTACH_PATH);
+
+	if (bl_is_tree(parent->mnt->mnt_sb)) {
+		if (!at->dentry || at->mnt == parent->mnt) {
+			if (attach != BINDLINK_ATTACH_PATH)
+				return bl_plan_in_tree(plan, parent,
+						       BINDLINK_ATTACH_PARENT);
+			return bl_refuse(why, BINDLINK_A_LINK_ATTACH, -EOPNOTSUPP,
+					 "the virtual path is in a tree already, which carries the link");
+		}
+		/* Something is mounted at V, over what the tree shows there. */
+		if (alike && !in_tree && attach != BINDLINK_ATTACH_PARENT)
+			return bl_plan_at_path(plan, at, why);
+		return bl_refuse(why, BINDLINK_A_LINK_VIRTUAL, -EBUSY,
+				 "something is mounted at the virtual path");
+	}
+
+	if (attach == BINDLINK_ATTACH_PARENT)
+		return bl_plan_at_parent(plan, parent, why);
+	if (alike && !in_tree)
+		return bl_plan_at_path(plan, at, why);
+	if (attach == BINDLINK_ATTACH_AUTO)
+		return bl_plan_at_parent(plan, parent, why);
+	return bl_refuse(why, BINDLINK_A_LINK_ATTACH, -EOPNOTSUPP,
+			 at->dentry ?
+			 "a directory can be mounted over a directory only, and a file over a file; the parent has to carry this link" :
+			 "the virtual path does not exist; its parent has to carry this link");
+}
+
+static int bl_plan_check(struct bl_plan *plan, const struct path *parent,
+			 u32 attach, bool exceptions, struct bl_why *why)
+{
+	struct path at = {};
+	bool is_dir;
 	int err;
 
 	scoped_guard(mutex, &bl_link_mutex)
-		err = bl_link_conflict(&plan->root, plan->virtual, why);
-	if (err == -EEXIST)
+		err = bl_link_conflict(&plan->top, plan->virtual, why);
+	if (err)
 		return err;
 
-	err = kern_path(plan->virtual, 0, &plan->path);
+	err = vfs_path_lookup(parent->dentry, parent->mnt,
+			      bl_path_last(plan->virtual), 0, &at);
 	if (err && err != -ENOENT)
 		return bl_refuse(why, BINDLINK_A_LINK_VIRTUAL, err,
 				 "the virtual path cannot be reached");
-	anchored = !err;
-	v_is_dir = anchored && d_is_dir(plan->path.dentry);
 
 	err = bl_plan_backing(plan, &is_dir, why);
 	if (err)
-		return err;
+		goto out;
 	if ((plan->flags & BINDLINK_FLAG_MERGED) &&
-	    (!is_dir || (anchored && !v_is_dir)))
-		return bl_refuse(why, is_dir ? BINDLINK_A_LINK_VIRTUAL :
-					       BINDLINK_A_LINK_BACKING,
-				 -ENOTDIR,
-				 "a merged link needs directories on both sides");
-	if (plan->flags)
-		return bl_refuse(why, BINDLINK_A_LINK_FLAGS, -EOPNOTSUPP,
-				 "read-only and merged links are not supported");
-	if (exceptions)
-		return bl_refuse(why, BINDLINK_A_LINK_EXCEPTION, -EOPNOTSUPP,
-				 "exceptions are not supported");
-	if (attach == BINDLINK_ATTACH_PARENT)
-		return bl_refuse(why, BINDLINK_A_LINK_ATTACH, -EOPNOTSUPP,
-				 "links carried by the parent directory are not supported");
-	if (!anchored)
-		return bl_refuse(why, BINDLINK_A_LINK_VIRTUAL, -EOPNOTSUPP,
-				 "the virtual path does not exist, and links without an original are not supported");
+	    (!is_dir || (at.dentry && !d_is_dir(at.dentry))))
+		err = bl_refuse(why, is_dir ? BINDLINK_A_LINK_VIRTUAL :
+					      BINDLINK_A_LINK_BACKING,
+				-ENOTDIR,
+				"a merged link needs directories on both sides");
+	else if (plan->flags)
+		err = bl_refuse(why, BINDLINK_A_LINK_FLAGS, -EOPNOTSUPP,
+				"read-only and merged links are not supported");
+	else if (exceptions && !at.dentry)
+		err = bl_refuse(why, BINDLINK_A_LINK_EXCEPTION, -EINVAL,
+				"the virtual path does not exist, so there is nothing to except");
+	else if (exceptions)
+		err = bl_refuse(why, BINDLINK_A_LINK_EXCEPTION, -EOPNOTSUPP,
+				"exceptions are not supported");
 	/* Before anything is said of a tree that somebody has just attached. */
-	scoped_guard(mutex, &bl_link_mutex)
-		err = bl_link_conflict(&plan->root, plan->virtual, why);
-	if (err)
-		return err;
-	if (bl_is_tree(plan->path.mnt->mnt_sb))
-		return bl_refuse(why, BINDLINK_A_LINK_VIRTUAL, -EOPNOTSUPP,
-				 "the virtual path is covered by a tree without a link");
-	if (bl_is_remote(plan->path.mnt->mnt_sb))
-		return bl_refuse(why, BINDLINK_A_LINK_VIRTUAL, -EOPNOTSUPP,
-				 "the virtual path is on a remote filesystem");
-	if (is_dir != v_is_dir)
-		return bl_refuse(why, BINDLINK_A_LINK_VIRTUAL, -EOPNOTSUPP,
-				 "linking a directory to a file, or a file to a directory, is not supported");
-	return 0;
+	if (!err) {
+		scoped_guard(mutex, &bl_link_mutex)
+			err = bl_link_conflict(&plan->top, plan->virtual, why);
+	}
+	if (!err)
+		err = bl_plan_carrier(plan, parent, &at, is_dir, attach, why);
+out:
+	path_put(&at);
+	return err;
 }
 
 /**
@@ -497,7 +715,8 @@ int bl_plan_init(struct bl_plan *plan, const char *virtual,
 	plan->flags = flags;
 	plan->virtual = __getname();
 	plan->backing = __getname();
-	if (!plan->virtual || !plan->backing)
+	plan->base = __getname();
+	if (!plan->virtual || !plan->backing || !plan->base)
 		return -ENOMEM;
 	get_fs_root(current->fs, &plan->root);
 
@@ -505,15 +724,11 @@ int bl_plan_init(struct bl_plan *plan, const char *virtual,
 	err = bl_path_normalize(backing, plan->backing, PATH_MAX, &why->msg);
 	if (err)
 		return err;
-	err = bl_canonical(virtual, plan->virtual, &parent, why);
+	err = bl_canonical(virtual, plan->virtual, &parent, &plan->top, why);
 	if (err)
 		return err;
-	if (bl_is_tree(parent.mnt->mnt_sb))
-		err = bl_refuse(why, BINDLINK_A_LINK_VIRTUAL, -EOPNOTSUPP,
-				"links below other links are not supported");
+	err = bl_plan_check(plan, &parent, attach, exceptions, why);
 	path_put(&parent);
-	if (!err)
-		err = bl_plan_check(plan, attach, exceptions, why);
 	if (err)
 		trace_bl_refuse(plan->virtual, err);
 	return err;
@@ -526,11 +741,14 @@ int bl_plan_init(struct bl_plan *plan, const char *virtual,
 void bl_plan_destroy(struct bl_plan *plan)
 {
 	path_put(&plan->path);
+	path_put(&plan->top);
 	path_put(&plan->root);
 	if (plan->virtual)
 		__putname(plan->virtual);
 	if (plan->backing)
 		__putname(plan->backing);
+	if (plan->base)
+		__putname(plan->base);
 }
 
 static struct bl_link *bl_link_alloc(const struct bl_plan *plan)
@@ -548,6 +766,8 @@ static struct bl_link *bl_link_alloc(const struct bl_plan *plan)
 	link->backing = memcpy(link->paths + virtual, plan->backing, backing);
 	link->flags = plan->flags;
 	link->state = BL_LINK_PENDING;
+	INIT_LIST_HEAD(&link->home);
+	spin_lock_init(&link->bind_lock);
 	link->cred = get_current_cred();
 	link->root = plan->root;
 	path_get(&link->root);
@@ -555,71 +775,107 @@ static struct bl_link *bl_link_alloc(const struct bl_plan *plan)
 	return link;
 }
 
-static int bl_link_list(struct bl_link *link)
+static int bl_link_list(struct bl_link *link, struct bl_tree *tree)
 {
-	struct bl_space *space = bl_space_get(&link->root);
+	struct bl_space *space = tree->space;
 	int err;
 
-	if (IS_ERR(space))
-		return PTR_ERR(space);
-	err = bl_rules_add(&space->rules, link->virtual, BL_RULE_LINK, link);
-	if (err)
-		goto out;
 	link->id = ++bl_link_last_id;
 	err = xa_err(xa_store(&bl_links, link->id, link, GFP_KERNEL));
-	if (err) {
-		bl_rules_del(&space->rules, link->virtual);
-		goto out;
-	}
+	if (err)
+		return err;
 	link->space = space;
+	link->tree = tree;
+	err = bl_rules_add(&space->rules, link->virtual, BL_RULE_LINK, link);
+	if (err) {
+		xa_erase(&bl_links, link->id);
+		link->space = NULL;
+		link->tree = NULL;
+		return err;
+	}
+	refcount_inc(&space->ref);
+	list_add_tail(&link->home, &tree->links);
 	return 0;
-out:
-	bl_space_put(space);
-	return err;
+}
+
+/* The tree that is to have the link, if it is still what was planned. */
+static struct bl_tree *bl_plan_tree(const struct bl_plan *plan,
+				    struct file *file, struct bl_why *why)
+{
+	struct dentry *root;
+	struct bl_tree *tree;
+
+	if (!file) {
+		if (plan->tree)
+			return plan->tree;
+		bl_refuse(why, BINDLINK_A_LINK_VIRTUAL, -EAGAIN,
+			  "no tree carries the virtual path");
+		return ERR_PTR(-EAGAIN);
+	}
+	root = file->f_path.dentry;
+	if (!bl_is_tree(root->d_sb) || root != root->d_sb->s_root) {
+		bl_refuse(why, BINDLINK_A_LINK_TREE_FD, -EINVAL,
+			  "the descriptor is not of the root of a tree");
+		return ERR_PTR(-EINVAL);
+	}
+	tree = bl_tree(root->d_sb);
+	if ((plan->tree ? tree != plan->tree :
+			  tree->key != plan->path.dentry) ||
+	    strcmp(tree->base, plan->base) ||
+	    tree->space->root.dentry != plan->top.dentry) {
+		bl_refuse(why, BINDLINK_A_LINK_VIRTUAL, -EAGAIN,
+			  "the virtual path was replaced meanwhile");
+		return ERR_PTR(-EAGAIN);
+	}
+	return tree;
 }
 
 /**
- * bl_link_create - add a link to a tree that is not attached yet
+ * bl_link_create - add a link to a tree
  * @plan: link to make
- * @tree_file: descriptor of the tree's root
+ * @tree_file: descriptor of the tree's root, or NULL for the one that the plan
+ *	found mounted
  * @why: reason for a refusal
  *
- * Return: 0; -EINVAL when @tree_file is no tree, -EBUSY when that has a link,
- * -EAGAIN when it is not over what the virtual path is now, -EEXIST,
- * -EOPNOTSUPP, -ENOMEM.
+ * A link in a tree that is not attached yet shows once that is.
+ *
+ * Return: 0; -EINVAL when @tree_file is no tree, -EAGAIN when the tree is not
+ * what the plan says, -EEXIST, -ENOMEM.
  */
 int bl_link_create(struct bl_plan *plan, struct file *tree_file,
 		   struct bl_why *why)
 {
-	struct dentry *root = tree_file->f_path.dentry;
+	struct bl_tree *tree = bl_plan_tree(plan, tree_file, why);
 	struct bl_link *link;
-	struct bl_tree *tree;
+	bool root;
 	int err;
 
-	if (!bl_is_tree(root->d_sb) || root != root->d_sb->s_root)
-		return bl_refuse(why, BINDLINK_A_LINK_TREE_FD, -EINVAL,
-				 "the descriptor is not of the root of a tree");
-	tree = bl_tree(root->d_sb);
-	if (tree->carrier->real.dentry != plan->path.dentry)
-		return bl_refuse(why, BINDLINK_A_LINK_VIRTUAL, -EAGAIN,
-				 "the virtual path was replaced meanwhile");
+	if (IS_ERR(tree))
+		return PTR_ERR(tree);
 	link = bl_link_alloc(plan);
 	if (!link)
 		return -ENOMEM;
+	root = !strcmp(link->virtual, tree->base);
 
 	scoped_guard(mutex, &bl_link_mutex) {
-		err = bl_link_conflict(&link->root, link->virtual, why);
-		if (!err && (tree->owner || rcu_access_pointer(tree->link)))
-			err = bl_refuse(why, BINDLINK_A_LINK_TREE_FD, -EBUSY,
-					"the tree carries a link already");
+		err = bl_link_conflict(&tree->space->root, link->virtual, why);
+		if (!err && !tree_file && !bl_tree_mounted(tree))
+			err = bl_refuse(why, BINDLINK_A_LINK_VIRTUAL, -EAGAIN,
+					"the tree was unmounted meanwhile");
+		if (!err && root && rcu_access_pointer(tree->link))
+			err = bl_refuse(why, BINDLINK_A_LINK_VIRTUAL, -EAGAIN,
+					"the link there before is still going");
 		if (!err)
-			err = bl_link_list(link);
-		if (!err) {
-			link->tree = tree;
-			tree->owner = link;
+			err = bl_link_list(link, tree);
+		if (err)
+			break;
+		if (root) {
 			refcount_inc(&link->ref);
 			rcu_assign_pointer(tree->link, link);
 		}
+		/* In a tree that is there already this is all. */
+		if (!tree_file)
+			bl_link_observe(link);
 	}
 	if (err)
 		bl_link_put(link);
@@ -633,10 +889,12 @@ static int bl_name(const char *virtual, char *out, struct path *root,
 	struct path parent;
 	int err;
 
-	err = bl_canonical(virtual, out, &parent, why);
-	if (!err)
+	err = bl_canonical(virtual, out, &parent, root, why);
+	if (!err) {
 		path_put(&parent);
-	else if (bl_path_normalize(virtual, out, PATH_MAX, &why->msg))
+		return 0;
+	}
+	if (bl_path_normalize(virtual, out, PATH_MAX, &why->msg))
 		return err;
 	get_fs_root(current->fs, root);
 	return 0;
@@ -683,8 +941,15 @@ int bl_link_hold(const char *virtual, u32 portid, const void *net,
 		} else if (bl_rules_below(&link->space->rules, name)) {
 			err = bl_refuse(why, BINDLINK_A_LINK_VIRTUAL, -EBUSY,
 					"there are links below this one");
+		} else if (link->tree && bl_tree_covered(link->tree, name)) {
+			err = bl_refuse(why, BINDLINK_A_LINK_VIRTUAL, -EBUSY,
+					"something else is mounted over the link");
 		} else {
 			err = bl_info_copy(info, link);
+			/* The tree stays when it has other links. */
+			if (!err && link->tree &&
+			    !list_is_singular(&link->tree->links))
+				info->dev = 0;
 			if (!err) {
 				if (!link->holder)
 					bl_link_holds++;
@@ -697,6 +962,100 @@ int bl_link_hold(const char *virtual, u32 portid, const void *net,
 out:
 	__putname(name);
 	return err;
+}
+
+/* Trees that are mounted show the carrier in place of @link from here on. */
+static void bl_trees_let_go(struct bl_link *link)
+{
+	struct bl_tree *tree;
+
+	lockdep_assert_held(&bl_link_mutex);
+	list_for_each_entry(tree, &bl_trees, list) {
+		if (rcu_access_pointer(tree->link) != link ||
+		    !bl_tree_mounted(tree))
+			continue;
+		rcu_assign_pointer(tree->link, NULL);
+		bl_link_put(link);
+	}
+}
+
+/* The tree after @last, NULL for the first, kept alive in its place. */
+static struct bl_tree *bl_tree_next(struct bl_tree *last)
+{
+	struct list_head *at = last ? &last->list : &bl_trees;
+	struct bl_tree *tree = NULL;
+
+	scoped_guard(mutex, &bl_link_mutex) {
+		while ((at = at->next) != &bl_trees) {
+			tree = list_entry(at, struct bl_tree, list);
+			if (atomic_inc_not_zero(&tree->sb->s_active))
+				break;
+			tree = NULL;
+		}
+	}
+	if (last)
+		deactivate_super(last->sb);
+	return tree;
+}
+
+/* Let go of what trees remember of @virtual, where a link was. */
+static void bl_trees_forget(const char *virtual)
+{
+	struct bl_tree *tree = NULL;
+
+	while ((tree = bl_tree_next(tree)))
+		bl_tree_forget(tree, virtual);
+}
+
+/**
+ * bl_trees_shrink - let go of what was mounted where links lead, once
+ * @all: not only in trees that have shown mounts below
+ *
+ * What is in use stays.
+ */
+void bl_trees_shrink(bool all)
+{
+	struct bl_tree *tree = NULL;
+
+	while ((tree = bl_tree_next(tree)))
+		if (xchg(&tree->crossed, false) || all)
+			shrink_dcache_parent(tree->sb->s_root);
+}
+
+/**
+ * bl_tree_place - find out where a tree is
+ * @tree: tree that is being made
+ * @carrier: what it is over, in the user's mounts
+ *
+ * Return: 0 or a negative errno.
+ */
+int bl_tree_place(struct bl_tree *tree, const struct path *carrier)
+{
+	char *buf = __getname(), *name;
+	struct bl_space *space;
+	int err;
+
+	if (!buf)
+		return -ENOMEM;
+	err = bl_canonical_path(carrier, buf, &name, &tree->root);
+	if (!err) {
+		space = bl_space_get(&tree->root);
+		tree->space = IS_ERR(space) ? NULL : space;
+		tree->base = kstrdup(name, GFP_KERNEL);
+		err = tree->space && tree->base ? 0 : -ENOMEM;
+	}
+	__putname(buf);
+	return err;
+}
+
+/**
+ * bl_tree_register - a tree came to be
+ * @tree: tree
+ */
+void bl_tree_register(struct bl_tree *tree)
+{
+	guard(mutex)(&bl_link_mutex);
+	list_add_tail(&tree->list, &bl_trees);
 }
 
 /**
@@ -714,7 +1073,6 @@ out:
 int bl_link_remove(const char *virtual, u32 portid, const void *net,
 		   struct bl_why *why)
 {
-	struct bl_tree *tree = NULL;
 	char *name = __getname();
 	struct bl_link *link;
 	struct path root;
@@ -729,24 +1087,21 @@ int bl_link_remove(const char *virtual, u32 portid, const void *net,
 		link = bl_link_find(&root, name);
 		if (!link || link->state == BL_LINK_PENDING) {
 			err = bl_no_link(why);
-			break;
-		}
-		if (link->holder != portid || link->holder_net != net) {
+		} else if (link->holder != portid || link->holder_net != net) {
 			err = bl_refuse(why, BINDLINK_A_LINK_VIRTUAL, -EBUSY,
 					"the link is not held by this socket");
-			break;
-		}
-		bl_link_unlist(link);
-		tree = link->tree;
-		bl_link_detach(link);
-		if (tree && d_mountpoint(tree->carrier->real.dentry)) {
-			rcu_assign_pointer(tree->link, NULL);
-			bl_bind_drop(tree);
+		} else {
+			bl_link_unlist(link);
+			bl_link_detach(link);
+			bl_trees_let_go(link);
 			bl_link_put(link);
 		}
-		bl_link_put(link);
 	}
 	path_put(&root);
+	if (!err) {
+		bl_trees_forget(name);
+		bl_mnts_flush();
+	}
 out:
 	__putname(name);
 	return err;
@@ -835,151 +1190,114 @@ unsigned int bl_link_generation(void)
 	return READ_ONCE(bl_link_gen);
 }
 
-static int bl_resolve_tree(const struct path *path, struct bl_link_info *info,
-			   char *buf, char **real, int *error)
+/**
+ * bl_link_next - the next link
+ * @after: id of the one before, 0 for the first
+ *
+ * Return: the link with a reference, or NULL after the last one.
+ */
+struct bl_link *bl_link_next(u64 after)
 {
-	struct bl_tree *tree = bl_tree(path->dentry->d_sb);
-	struct path below;
-	char *rest;
-	int err;
+	unsigned long id = after;
+	struct bl_link *link;
 
-	rest = dentry_path_raw(path->dentry, buf, PATH_MAX);
-	if (IS_ERR(rest))
-		return PTR_ERR(rest);
-	if (!rest[1])
-		rest = "";
-	err = bl_bind_follow(tree, rest, &below);
-	if (err == -EXDEV) {
-		below = *path;
-		path_get(&below);
-	} else if (err) {
-		*error = err;
-	}
-	scoped_guard(mutex, &bl_link_mutex) {
-		int ret = 0;
-
-		if (tree->owner)
-			ret = bl_info_copy(info, tree->owner);
-		if (ret) {
-			if (!*error)
-				path_put(&below);
-			return ret;
-		}
-	}
-	if (!*error) {
-		rest = d_path(&below, buf, PATH_MAX);
-		path_put(&below);
-		if (IS_ERR(rest)) {
-			*error = PTR_ERR(rest);
-			return 0;
-		}
-		*real = kstrdup(rest, GFP_KERNEL);
-		if (!*real)
-			return -ENOMEM;
-	}
-	return 0;
+	guard(mutex)(&bl_link_mutex);
+	link = xa_find_after(&bl_links, &id, ULONG_MAX, XA_PRESENT);
+	if (link)
+		refcount_inc(&link->ref);
+	return link;
 }
 
 /**
- * bl_link_resolve - which link applies to a path, and what it is now
+ * bl_resolution_free - free what bl_link_resolve() filled in
+ * @res: resolution
+ */
+void bl_resolution_free(struct bl_resolution *res)
+{
+	bl_link_info_free(&res->link);
+	kfree(res->name);
+	kfree(res->real);
+	kfree(res->via);
+}
+
+/**
+ * bl_link_resolve - which links apply to a path, and what it is now
  * @path: path as it was given
- * @info: filled in when a link applies, otherwise @info->virtual is NULL
- * @name: the path, normalised (kfree)
- * @real: the path that is used now, or NULL (kfree)
- * @error: why it is NULL
+ * @res: filled in, for bl_resolution_free() whatever is returned
  * @why: reason for a refusal
  *
  * Return: 0, or an errno for a path that cannot be reached and has no link.
  */
-int bl_link_resolve(const char *path, struct bl_link_info *info,
-		    char **name, char **real, int *error, struct bl_why *why)
+int bl_link_resolve(const char *path, struct bl_resolution *res,
+		    struct bl_why *why)
 {
-	char *norm = __getname(), *buf = __getname(), *p;
-	struct path root, at;
-	int err = -ENOMEM;
+	char *buf = __getname(), *name;
+	struct bl_via via = {};
+	struct bl_where where;
+	struct bl_link *link;
+	struct path root;
+	int err;
 
-	memset(info, 0, sizeof(*info));
-	*name = NULL;
-	*real = NULL;
-	*error = 0;
-	if (!norm || !buf)
-		goto out;
-	err = bl_path_normalize(path, norm, PATH_MAX, &why->msg);
-	if (err) {
-		why->attr = BINDLINK_A_LINK_PATH;
-		goto out;
-	}
-	err = -ENOMEM;
-	*name = kstrdup(norm, GFP_KERNEL);
-	if (!*name)
-		goto out;
-
-	err = kern_path(norm, LOOKUP_FOLLOW, &at);
-	if (!err) {
-		if (bl_is_tree(at.mnt->mnt_sb)) {
-			err = bl_resolve_tree(&at, info, buf, real, error);
-		} else {
-			p = d_path(&at, buf, PATH_MAX);
-			if (IS_ERR(p)) {
-				err = PTR_ERR(p);
-			} else {
-				*real = kstrdup(p, GFP_KERNEL);
-				err = *real ? 0 : -ENOMEM;
-			}
-		}
-		path_put(&at);
-		goto out;
-	}
-
-	/* It leads nowhere; see whether a link is why. */
-	*error = err;
-	bl_refuse(why, BINDLINK_A_LINK_PATH, err, "the path cannot be reached");
-	err = bl_name(norm, buf, &root, why);
+	memset(res, 0, sizeof(*res));
+	if (!buf)
+		return -ENOMEM;
+	why->attr = BINDLINK_A_LINK_PATH;
+	err = bl_path_normalize(path, buf, PATH_MAX, &why->msg);
 	if (err)
 		goto out;
-	scoped_guard(mutex, &bl_link_mutex) {
-		struct bl_space *space = bl_space_find(&root);
-		struct bl_match match;
+	err = -ENOMEM;
+	res->name = kstrdup(buf, GFP_KERNEL);
+	if (!res->name)
+		goto out;
 
-		if (space && bl_rules_match(&space->rules, buf, &match) &&
-		    match.kind == BL_RULE_LINK && bl_link_observe(match.link))
-			err = bl_info_copy(info, match.link);
+	get_fs_root(current->fs, &root);
+	res->error = bl_walk_path(&root, res->name, LOOKUP_FOLLOW, &where, &via);
+	path_put(&root);
+	res->via = via.buf;
+	res->via_len = via.len;
+	if (!res->error) {
+		name = d_path(&where.path, buf, PATH_MAX);
+		if (IS_ERR(name))
+			res->error = PTR_ERR(name);
 		else
-			err = bl_refuse(why, BINDLINK_A_LINK_PATH, *error,
+			res->real = kstrdup(name, GFP_KERNEL);
+	}
+	bl_where_put(&where);
+	if (!res->error && !res->real)
+		goto out;
+
+	err = 0;
+	scoped_guard(mutex, &bl_link_mutex) {
+		link = via.cover ? xa_load(&bl_links, via.cover) : NULL;
+		if (link && bl_link_observe(link))
+			err = bl_info_copy(&res->link, link);
+		else if (res->error)
+			err = bl_refuse(why, BINDLINK_A_LINK_PATH, res->error,
 					"the path cannot be reached");
 	}
-	path_put(&root);
 out:
-	if (norm)
-		__putname(norm);
-	if (buf)
-		__putname(buf);
-	if (err) {
-		bl_link_info_free(info);
-		kfree(*name);
-		kfree(*real);
-	}
+	__putname(buf);
 	return err;
 }
 
 /**
- * bl_link_tree_dying - a tree was unmounted everywhere
+ * bl_tree_unregister - a tree was unmounted everywhere
  * @tree: tree
  */
-void bl_link_tree_dying(struct bl_tree *tree)
+void bl_tree_unregister(struct bl_tree *tree)
 {
-	struct bl_link *link;
+	struct bl_link *link, *next;
 
 	guard(mutex)(&bl_link_mutex);
-	link = tree->owner;
-	if (!link)
-		return;
-	bl_link_detach(link);
-	/* Whoever holds it takes it off, and says so. */
-	if (link->holder)
-		return;
-	bl_link_unlist(link);
-	bl_link_put(link);
+	list_del_init(&tree->list);
+	list_for_each_entry_safe(link, next, &tree->links, home) {
+		bl_link_detach(link);
+		/* Whoever holds it takes it off, and says so. */
+		if (link->holder)
+			continue;
+		bl_link_unlist(link);
+		bl_link_put(link);
+	}
 }
 
 /**

@@ -49,6 +49,11 @@ static const struct nla_policy bindlink_resolve_nl_policy[BINDLINK_A_LINK_PATH +
 	[BINDLINK_A_LINK_PATH] = { .type = NLA_NUL_STRING, },
 };
 
+/* BINDLINK_CMD_TREE_BENEATH - do */
+static const struct nla_policy bindlink_tree_beneath_nl_policy[BINDLINK_A_LINK_TREE_FD + 1] = {
+	[BINDLINK_A_LINK_TREE_FD] = NLA_POLICY_MIN(NLA_S32, 0),
+};
+
 /* Ops table for bindlink */
 static const struct genl_split_ops bindlink_nl_ops[] = {
 	{
@@ -103,6 +108,14 @@ static const struct genl_split_ops bindlink_nl_ops[] = {
 		.doit		= bindlink_nl_resolve_doit,
 		.policy		= bindlink_resolve_nl_policy,
 		.maxattr	= BINDLINK_A_LINK_PATH,
+		.flags		= GENL_CMD_CAP_DO,
+	},
+	{
+		.cmd		= BINDLINK_CMD_TREE_BENEATH,
+		.pre_doit	= bl_nl_pre_doit,
+		.doit		= bindlink_nl_tree_beneath_doit,
+		.policy		= bindlink_tree_beneath_nl_policy,
+		.maxattr	= BINDLINK_A_LINK_TREE_FD,
 		.flags		= GENL_CMD_CAP_DO,
 	},
 };

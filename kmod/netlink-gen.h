@@ -23,6 +23,7 @@ int bindlink_nl_link_get_doit(struct sk_buff *skb, struct genl_info *info);
 int bindlink_nl_link_get_dumpit(struct sk_buff *skb,
 				struct netlink_callback *cb);
 int bindlink_nl_resolve_doit(struct sk_buff *skb, struct genl_info *info);
+int bindlink_nl_tree_beneath_doit(struct sk_buff *skb, struct genl_info *info);
 
 enum {
 	BINDLINK_NLGRP_LINKS,

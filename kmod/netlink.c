@@ -8,6 +8,7 @@
 #include <linux/capability.h>
 #include <linux/file.h>
 #include <linux/module.h>
+#include <linux/namei.h>
 #include <linux/netlink.h>
 #include <linux/notifier.h>
 #include <linux/slab.h>
@@ -102,6 +103,11 @@ static u64 bl_nl_dev(dev_t dev)
 	return (u64)MAJOR(dev) << 32 | MINOR(dev);
 }
 
+static int bl_nl_put_dev(struct sk_buff *skb, dev_t dev)
+{
+	return dev ? bl_nl_put_u64(skb, BINDLINK_A_LINK_DEV, bl_nl_dev(dev)) : 0;
+}
+
 static int bl_nl_put_link(struct sk_buff *skb, const struct bl_link_info *link)
 {
 	if (bl_nl_put_u64(skb, BINDLINK_A_LINK_ID, link->id) ||
@@ -109,8 +115,9 @@ static int bl_nl_put_link(struct sk_buff *skb, const struct bl_link_info *link)
 	    nla_put_string(skb, BINDLINK_A_LINK_BACKING, link->backing) ||
 	    nla_put_u32(skb, BINDLINK_A_LINK_FLAGS, link->flags) ||
 	    nla_put_u32(skb, BINDLINK_A_LINK_CARRIER, link->carrier) ||
-	    nla_put_string(skb, BINDLINK_A_LINK_CARRIER_PATH, link->virtual) ||
-	    bl_nl_put_u64(skb, BINDLINK_A_LINK_DEV, bl_nl_dev(link->dev)))
+	    nla_put_string(skb, BINDLINK_A_LINK_CARRIER_PATH,
+			   link->carrier_path) ||
+	    bl_nl_put_dev(skb, link->dev))
 		return -EMSGSIZE;
 	return 0;
 }
@@ -119,8 +126,9 @@ static int bl_nl_put_link(struct sk_buff *skb, const struct bl_link_info *link)
 static size_t bl_nl_link_size(const struct bl_link_info *link)
 {
 	return NLMSG_ALIGN(GENL_HDRLEN) + 256 +
-	       2 * nla_total_size(strlen(link->virtual) + 1) +
-	       nla_total_size(strlen(link->backing) + 1);
+	       nla_total_size(strlen(link->virtual) + 1) +
+	       nla_total_size(strlen(link->backing) + 1) +
+	       nla_total_size(strlen(link->carrier_path) + 1);
 }
 
 static int bl_nl_reply_link(struct genl_info *info,
@@ -163,8 +171,9 @@ int bindlink_nl_link_plan_doit(struct sk_buff *skb, struct genl_info *info)
 	    nla_put_string(reply, BINDLINK_A_LINK_VIRTUAL, plan.virtual) ||
 	    nla_put_string(reply, BINDLINK_A_LINK_BACKING, plan.backing) ||
 	    nla_put_u32(reply, BINDLINK_A_LINK_FLAGS, plan.flags) ||
-	    nla_put_u32(reply, BINDLINK_A_LINK_CARRIER, BINDLINK_ATTACH_PATH) ||
-	    nla_put_string(reply, BINDLINK_A_LINK_CARRIER_PATH, plan.virtual)) {
+	    nla_put_u32(reply, BINDLINK_A_LINK_CARRIER, plan.carrier) ||
+	    nla_put_string(reply, BINDLINK_A_LINK_CARRIER_PATH, plan.base) ||
+	    bl_nl_put_dev(reply, plan.tree ? plan.tree->sb->s_dev : 0)) {
 		nlmsg_free(reply);
 		err = -EMSGSIZE;
 		goto out;
@@ -176,23 +185,29 @@ out:
 	return err;
 }
 
+/* The file of a descriptor of the caller's. */
+static struct file *bl_nl_tree_file(struct genl_info *info)
+{
+	struct nlattr *attr = info->attrs[BINDLINK_A_LINK_TREE_FD];
+	struct file *file = fget_raw(nla_get_s32(attr));
+
+	if (file)
+		return file;
+	NL_SET_ERR_MSG_ATTR(info->extack, attr, "the descriptor is not open");
+	return ERR_PTR(-EBADF);
+}
+
 int bindlink_nl_link_new_doit(struct sk_buff *skb, struct genl_info *info)
 {
 	struct bl_why why = {};
 	struct bl_plan plan;
-	struct file *file;
+	struct file *file = NULL;
 	int err;
 
-	if (GENL_REQ_ATTR_CHECK(info, BINDLINK_A_LINK_TREE_FD)) {
-		NL_SET_ERR_MSG(info->extack, "the descriptor of a tree is missing");
-		return -EINVAL;
-	}
-	file = fget_raw(nla_get_s32(info->attrs[BINDLINK_A_LINK_TREE_FD]));
-	if (!file) {
-		NL_SET_ERR_MSG_ATTR(info->extack,
-				    info->attrs[BINDLINK_A_LINK_TREE_FD],
-				    "the descriptor is not open");
-		return -EBADF;
+	if (info->attrs[BINDLINK_A_LINK_TREE_FD]) {
+		file = bl_nl_tree_file(info);
+		if (IS_ERR(file))
+			return PTR_ERR(file);
 	}
 	err = bl_nl_plan(info, &plan, &why);
 	if (!err) {
@@ -201,6 +216,70 @@ int bindlink_nl_link_new_doit(struct sk_buff *skb, struct genl_info *info)
 			bl_nl_refuse(info, &why, err);
 	}
 	bl_plan_destroy(&plan);
+	if (file)
+		fput(file);
+	return err;
+}
+
+int bindlink_nl_tree_beneath_doit(struct sk_buff *skb, struct genl_info *info)
+{
+	struct sk_buff *reply;
+	struct path path;
+	struct file *file;
+	void *hdr;
+	int err, fd;
+
+	if (GENL_REQ_ATTR_CHECK(info, BINDLINK_A_LINK_TREE_FD)) {
+		NL_SET_ERR_MSG(info->extack, "the descriptor of a tree is missing");
+		return -EINVAL;
+	}
+	file = bl_nl_tree_file(info);
+	if (IS_ERR(file))
+		return PTR_ERR(file);
+	path = file->f_path;
+	path_get(&path);
+	fput(file);
+	if (!bl_is_tree(path.mnt->mnt_sb) ||
+	    path.dentry != path.mnt->mnt_root || !follow_up(&path)) {
+		path_put(&path);
+		NL_SET_ERR_MSG_ATTR(info->extack,
+				    info->attrs[BINDLINK_A_LINK_TREE_FD],
+				    "the descriptor is not of the root of a tree that is mounted");
+		return -EINVAL;
+	}
+
+	file = dentry_open(&path, O_PATH | O_CLOEXEC, current_cred());
+	path_put(&path);
+	if (IS_ERR(file))
+		return PTR_ERR(file);
+	err = -ENOMEM;
+	reply = genlmsg_new(nla_total_size(sizeof(s32)), GFP_KERNEL);
+	if (!reply)
+		goto out_file;
+	fd = get_unused_fd_flags(O_CLOEXEC);
+	err = fd;
+	if (fd < 0)
+		goto out_reply;
+	hdr = genlmsg_put_reply(reply, info, &bindlink_nl_family, 0,
+				info->genlhdr->cmd);
+	err = -EMSGSIZE;
+	if (!hdr || nla_put_s32(reply, BINDLINK_A_LINK_TREE_FD, fd))
+		goto out_fd;
+	genlmsg_end(reply, hdr);
+	/* The message is gone with this, whatever it returns. */
+	err = genlmsg_reply(reply, info);
+	if (err) {
+		put_unused_fd(fd);
+		goto out_file;
+	}
+	fd_install(fd, file);
+	return 0;
+
+out_fd:
+	put_unused_fd(fd);
+out_reply:
+	nlmsg_free(reply);
+out_file:
 	fput(file);
 	return err;
 }
@@ -299,42 +378,56 @@ int bindlink_nl_link_get_dumpit(struct sk_buff *skb,
 	}
 }
 
+static int bl_nl_put_via(struct sk_buff *skb, const struct bl_resolution *res)
+{
+	const char *name = res->via;
+
+	for (; name && name < res->via + res->via_len; name += strlen(name) + 1)
+		if (nla_put_string(skb, BINDLINK_A_LINK_VIA, name))
+			return -EMSGSIZE;
+	return 0;
+}
+
 int bindlink_nl_resolve_doit(struct sk_buff *skb, struct genl_info *info)
 {
 	const char *path = bl_nl_path(info, BINDLINK_A_LINK_PATH);
-	struct bl_link_info link;
+	struct bl_resolution res;
 	struct bl_why why = {};
 	struct sk_buff *reply;
-	char *name, *real;
 	void *hdr;
-	int err, error;
+	int err;
 
 	if (IS_ERR(path))
 		return PTR_ERR(path);
-	err = bl_link_resolve(path, &link, &name, &real, &error, &why);
-	if (err)
-		return bl_nl_refuse(info, &why, err);
+	err = bl_link_resolve(path, &res, &why);
+	if (err) {
+		bl_nl_refuse(info, &why, err);
+		goto out;
+	}
 
 	err = -ENOMEM;
-	reply = genlmsg_new(256 + 5 * nla_total_size(PATH_MAX), GFP_KERNEL);
+	reply = genlmsg_new(256 + 5 * nla_total_size(PATH_MAX) +
+			    res.via_len + BL_MAX_LINKS * NLA_HDRLEN * 2,
+			    GFP_KERNEL);
 	if (!reply)
 		goto out;
 	err = -EMSGSIZE;
 	hdr = genlmsg_put_reply(reply, info, &bindlink_nl_family, 0,
 				info->genlhdr->cmd);
-	if (!hdr || nla_put_string(reply, BINDLINK_A_LINK_PATH, name) ||
-	    (real && nla_put_string(reply, BINDLINK_A_LINK_REAL_PATH, real)) ||
-	    (error && nla_put_s32(reply, BINDLINK_A_LINK_ERROR, error)) ||
-	    (link.virtual && bl_nl_put_link(reply, &link))) {
+	if (!hdr || nla_put_string(reply, BINDLINK_A_LINK_PATH, res.name) ||
+	    (res.real &&
+	     nla_put_string(reply, BINDLINK_A_LINK_REAL_PATH, res.real)) ||
+	    (res.error &&
+	     nla_put_s32(reply, BINDLINK_A_LINK_ERROR, res.error)) ||
+	    (res.link.virtual && bl_nl_put_link(reply, &res.link)) ||
+	    bl_nl_put_via(reply, &res)) {
 		nlmsg_free(reply);
 		goto out;
 	}
 	genlmsg_end(reply, hdr);
 	err = genlmsg_reply(reply, info);
 out:
-	bl_link_info_free(&link);
-	kfree(name);
-	kfree(real);
+	bl_resolution_free(&res);
 	return err;
 }
 

@@ -6,10 +6,14 @@
  * whatever order the rules were made: a link below another one, or below an
  * exception, takes precedence there, and an exception ends the link above it.
  * All of precedence is here.
+ *
+ * One writer at a time, readers under RCU. What a reader found holds until
+ * the generation changes, which it does after each change of any table.
  */
 
 #include <linux/errno.h>
 #include <linux/jhash.h>
+#include <linux/rculist.h>
 #include <linux/rhashtable.h>
 #include <linux/slab.h>
 #include <linux/string.h>
@@ -20,23 +24,35 @@
 /**
  * struct bl_rule_node - one component on the way to a rule, or a rule
  * @hash: entry of bl_rules.nodes
- * @parent: the component before it
+ * @parent: the component before it; compared by readers, never followed
+ * @ref: the table has one, and whoever lists @children
+ * @rcu: readers
+ * @list: entry of @parent's @children
+ * @children: nodes whose parent this is, oldest first; a node without rule and
+ *	children is freed
+ * @link: the link of the rule
  * @kind: the rule at this component
- * @link: the link of that rule
- * @children: nodes whose parent this is; a node without rule and children
- *	is freed
+ * @serial: place in @parent's @children, growing, never 0
+ * @last: serial that was given to a child last
  * @len: bytes of @name
  * @name: the component
  */
 struct bl_rule_node {
 	struct rhash_head hash;
 	struct bl_rule_node *parent;
-	enum bl_rule_kind kind;
+	refcount_t ref;
+	struct rcu_head rcu;
+	struct list_head list;
+	struct list_head children;
 	struct bl_link *link;
-	unsigned int children;
+	enum bl_rule_kind kind;
+	u32 serial;
+	u32 last;
 	unsigned int len;
 	char name[] __counted_by(len);
 };
+
+static unsigned long bl_rules_gen = 1;
 
 struct bl_rule_key {
 	const struct bl_rule_node *parent;
@@ -81,6 +97,49 @@ static const struct rhashtable_params bl_rule_params = {
 	.automatic_shrinking = true,
 };
 
+/**
+ * bl_rules_generation - a number that changes after each change of any table
+ */
+unsigned long bl_rules_generation(void)
+{
+	/* Pairs with bl_rules_changed(). */
+	return smp_load_acquire(&bl_rules_gen);
+}
+EXPORT_SYMBOL_IF_KUNIT(bl_rules_generation);
+
+static void bl_rules_changed(void)
+{
+	/* The change first: who reads this number has seen it. */
+	smp_store_release(&bl_rules_gen, bl_rules_gen + 1);
+}
+
+static struct bl_rule_node *bl_rule_alloc(struct bl_rule_node *parent,
+					  const struct bl_rule_key *key)
+{
+	struct bl_rule_node *node = kzalloc(struct_size(node, name, key->len),
+					    GFP_KERNEL_ACCOUNT);
+
+	if (!node)
+		return NULL;
+	refcount_set(&node->ref, 1);
+	INIT_LIST_HEAD(&node->children);
+	node->parent = parent;
+	node->len = key->len;
+	memcpy(node->name, key->name, key->len);
+	return node;
+}
+
+/**
+ * bl_rule_put - undo bl_rules_dir()
+ * @node: node or NULL
+ */
+void bl_rule_put(struct bl_rule_node *node)
+{
+	if (node && refcount_dec_and_test(&node->ref))
+		kfree_rcu(node, rcu);
+}
+EXPORT_SYMBOL_IF_KUNIT(bl_rule_put);
+
 /* Take the next component off @path; false at the end. */
 static bool bl_rule_step(const char **path, struct bl_rule_key *key)
 {
@@ -92,8 +151,8 @@ static bool bl_rule_step(const char **path, struct bl_rule_key *key)
 	return key->len;
 }
 
-static struct bl_rule_node *bl_rule_child(struct bl_rules *rules,
-					  struct bl_rule_key *key)
+static struct bl_rule_node *bl_rule_find_key(struct bl_rules *rules,
+					     struct bl_rule_key *key)
 {
 	return rhashtable_lookup_fast(&rules->nodes, key, bl_rule_params);
 }
@@ -102,13 +161,13 @@ static struct bl_rule_node *bl_rule_child(struct bl_rules *rules,
 static void bl_rule_prune(struct bl_rules *rules, struct bl_rule_node *node)
 {
 	while (node != rules->root && node->kind == BL_RULE_NONE &&
-	       !node->children) {
+	       list_empty(&node->children)) {
 		struct bl_rule_node *parent = node->parent;
 
 		rhashtable_remove_fast(&rules->nodes, &node->hash,
 				       bl_rule_params);
-		parent->children--;
-		kfree(node);
+		list_del_rcu(&node->list);
+		bl_rule_put(node);
 		node = parent;
 	}
 }
@@ -121,7 +180,7 @@ static struct bl_rule_node *bl_rule_exact(struct bl_rules *rules,
 
 	while (node && bl_rule_step(&path, &key)) {
 		key.parent = node;
-		node = bl_rule_child(rules, &key);
+		node = bl_rule_find_key(rules, &key);
 	}
 	return node;
 }
@@ -134,32 +193,33 @@ static struct bl_rule_node *bl_rule_exact(struct bl_rules *rules,
  */
 int bl_rules_init(struct bl_rules *rules)
 {
+	struct bl_rule_key none = {};
 	int err;
 
 	rules->count = 0;
-	rules->root = kzalloc(sizeof(*rules->root), GFP_KERNEL);
+	rules->root = bl_rule_alloc(NULL, &none);
 	if (!rules->root)
 		return -ENOMEM;
 	err = rhashtable_init(&rules->nodes, &bl_rule_params);
 	if (err)
-		kfree(rules->root);
+		bl_rule_put(rules->root);
 	return err;
 }
 EXPORT_SYMBOL_IF_KUNIT(bl_rules_init);
 
 static void bl_rule_free(void *node, void *unused)
 {
-	kfree(node);
+	bl_rule_put(node);
 }
 
 /**
  * bl_rules_destroy - free a table and all rules in it
- * @rules: table; the links are the caller's
+ * @rules: table without readers; the links are the caller's
  */
 void bl_rules_destroy(struct bl_rules *rules)
 {
 	rhashtable_free_and_destroy(&rules->nodes, bl_rule_free, NULL);
-	kfree(rules->root);
+	bl_rule_put(rules->root);
 }
 EXPORT_SYMBOL_IF_KUNIT(bl_rules_destroy);
 
@@ -183,26 +243,23 @@ int bl_rules_add(struct bl_rules *rules, const char *path,
 		int err;
 
 		key.parent = node;
-		child = bl_rule_child(rules, &key);
+		child = bl_rule_find_key(rules, &key);
 		if (!child) {
-			child = kzalloc(struct_size(child, name, key.len),
-					GFP_KERNEL);
+			child = bl_rule_alloc(node, &key);
 			if (!child) {
 				bl_rule_prune(rules, node);
 				return -ENOMEM;
 			}
-			child->parent = node;
-			child->len = key.len;
-			memcpy(child->name, key.name, key.len);
 			err = rhashtable_insert_fast(&rules->nodes,
 						     &child->hash,
 						     bl_rule_params);
 			if (err) {
-				kfree(child);
+				bl_rule_put(child);
 				bl_rule_prune(rules, node);
 				return err;
 			}
-			node->children++;
+			child->serial = ++node->last;
+			list_add_tail_rcu(&child->list, &node->children);
 		}
 		node = child;
 	}
@@ -210,9 +267,11 @@ int bl_rules_add(struct bl_rules *rules, const char *path,
 		return -EINVAL;
 	if (node->kind != BL_RULE_NONE)
 		return -EEXIST;
-	node->kind = kind;
-	node->link = link;
+	/* Readers look at the kind first. */
+	WRITE_ONCE(node->link, link);
+	smp_store_release(&node->kind, kind);
 	rules->count++;
+	bl_rules_changed();
 	return 0;
 }
 EXPORT_SYMBOL_IF_KUNIT(bl_rules_add);
@@ -230,10 +289,10 @@ int bl_rules_del(struct bl_rules *rules, const char *path)
 
 	if (!node || node->kind == BL_RULE_NONE)
 		return -ENOENT;
-	node->kind = BL_RULE_NONE;
-	node->link = NULL;
+	WRITE_ONCE(node->kind, BL_RULE_NONE);
 	rules->count--;
 	bl_rule_prune(rules, node);
+	bl_rules_changed();
 	return 0;
 }
 EXPORT_SYMBOL_IF_KUNIT(bl_rules_del);
@@ -280,7 +339,7 @@ bool bl_rules_match(struct bl_rules *rules, const char *path,
 	match->rest = path;
 	while (bl_rule_step(&path, &key)) {
 		key.parent = node;
-		node = bl_rule_child(rules, &key);
+		node = bl_rule_find_key(rules, &key);
 		if (!node)
 			break;
 		if (node->kind != BL_RULE_NONE) {
@@ -302,6 +361,109 @@ bool bl_rules_below(struct bl_rules *rules, const char *path)
 {
 	struct bl_rule_node *node = bl_rule_exact(rules, path);
 
-	return node && node->children;
+	return node && !list_empty(&node->children);
 }
 EXPORT_SYMBOL_IF_KUNIT(bl_rules_below);
+
+static void bl_rule_read(const struct bl_rule_node *node, struct bl_rule *rule)
+{
+	/* Pairs with bl_rules_add(). */
+	rule->kind = smp_load_acquire(&node->kind);
+	rule->link = rule->kind == BL_RULE_NONE ? NULL :
+						  READ_ONCE(node->link);
+	rule->below = !list_empty(&node->children);
+}
+
+/**
+ * bl_rules_at - what there is at a path and below it
+ * @rules: table
+ * @path: normalised path
+ * @rule: filled in
+ *
+ * Context: RCU read side, for as long as @rule is used.
+ * Return: whether there is anything.
+ */
+bool bl_rules_at(struct bl_rules *rules, const char *path, struct bl_rule *rule)
+{
+	struct bl_rule_node *node = bl_rule_exact(rules, path);
+
+	memset(rule, 0, sizeof(*rule));
+	if (!node)
+		return false;
+	bl_rule_read(node, rule);
+	return rule->link || rule->below;
+}
+EXPORT_SYMBOL_IF_KUNIT(bl_rules_at);
+
+/**
+ * bl_rules_dir - get hold of a path to see the names below it
+ * @rules: table
+ * @path: normalised path
+ *
+ * Return: what bl_rule_child() and bl_rule_next() take, for bl_rule_put(), or
+ * NULL when there are no rules below @path.
+ */
+struct bl_rule_node *bl_rules_dir(struct bl_rules *rules, const char *path)
+{
+	struct bl_rule_node *node;
+
+	guard(rcu)();
+	node = bl_rule_exact(rules, path);
+	if (!node || list_empty(&node->children) ||
+	    !refcount_inc_not_zero(&node->ref))
+		return NULL;
+	return node;
+}
+EXPORT_SYMBOL_IF_KUNIT(bl_rules_dir);
+
+/**
+ * bl_rule_child - what there is at a name
+ * @rules: table
+ * @dir: from bl_rules_dir()
+ * @name: name, need not end in NUL
+ * @len: bytes of @name
+ * @rule: filled in
+ *
+ * Context: RCU read side, for as long as @rule is used.
+ * Return: whether there is anything at @name or below it.
+ */
+bool bl_rule_child(struct bl_rules *rules, struct bl_rule_node *dir,
+		   const char *name, unsigned int len, struct bl_rule *rule)
+{
+	struct bl_rule_key key = { .parent = dir, .name = name, .len = len };
+	struct bl_rule_node *node = bl_rule_find_key(rules, &key);
+
+	if (!node)
+		return false;
+	bl_rule_read(node, rule);
+	return rule->link || rule->below;
+}
+EXPORT_SYMBOL_IF_KUNIT(bl_rule_child);
+
+/**
+ * bl_rule_next - the next name below a path, in the order they were made
+ * @dir: from bl_rules_dir()
+ * @serial: that of the name before, 0 for the first; set to that of the name
+ * @name: buffer of NAME_MAX + 1 bytes
+ * @rule: filled in
+ *
+ * Context: RCU read side, for as long as @rule is used.
+ * Return: whether there was one more.
+ */
+bool bl_rule_next(struct bl_rule_node *dir, u32 *serial, char *name,
+		  struct bl_rule *rule)
+{
+	struct bl_rule_node *node;
+
+	list_for_each_entry_rcu(node, &dir->children, list) {
+		if (node->serial <= *serial)
+			continue;
+		*serial = node->serial;
+		memcpy(name, node->name, node->len);
+		name[node->len] = '\0';
+		bl_rule_read(node, rule);
+		return true;
+	}
+	return false;
+}
+EXPORT_SYMBOL_IF_KUNIT(bl_rule_next);

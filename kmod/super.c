@@ -3,7 +3,9 @@
  * Trees: superblocks of type "bindlink".
  *
  * A tree is made over a carrier, given by descriptor, and shows it as it is
- * until a link is added. It never has files of its own.
+ * but for the links that the rule table has at its path and below. It never
+ * has files of its own. There is one tree for a carrier, however often and in
+ * how many mount namespaces it is mounted.
  */
 
 #include <linux/file.h>
@@ -43,6 +45,7 @@ static void bl_evict_inode(struct inode *inode)
 	truncate_inode_pages_final(&inode->i_data);
 	clear_inode(inode);
 	iput(BL_I(inode)->real);
+	bl_mnt_put(BL_I(inode)->mnt);
 }
 
 static int bl_statfs(struct dentry *dentry, struct kstatfs *buf)
@@ -51,6 +54,9 @@ static int bl_statfs(struct dentry *dentry, struct kstatfs *buf)
 	int err;
 
 	err = bl_real_get(dentry, &real);
+	/* Nothing is behind a directory that only leads to links. */
+	if (err == -ENOENT)
+		return vfs_statfs(&bl_tree(dentry->d_sb)->carrier->real, buf);
 	if (err)
 		return err;
 	err = vfs_statfs(&real.path, buf);
@@ -60,27 +66,11 @@ static int bl_statfs(struct dentry *dentry, struct kstatfs *buf)
 
 static int bl_sync_fs(struct super_block *sb, int wait)
 {
-	struct bl_tree *tree = bl_tree(sb);
-	struct bl_mnt *mnt;
-	int err = 0, ret;
-
 	/*
 	 * sync(2) comes to the filesystems below by itself; what is waited
 	 * for is syncfs(2).
 	 */
-	if (!wait)
-		return 0;
-	guard(mutex)(&tree->mnt_mutex);
-	list_for_each_entry(mnt, &tree->mnts, list) {
-		struct super_block *real = mnt->mnt->mnt_sb;
-
-		down_read(&real->s_umount);
-		ret = sync_filesystem(real);
-		up_read(&real->s_umount);
-		if (!err)
-			err = ret;
-	}
-	return err;
+	return wait ? bl_mnts_sync() : 0;
 }
 
 static int bl_show_options(struct seq_file *m, struct dentry *root)
@@ -93,6 +83,34 @@ static int bl_show_options(struct seq_file *m, struct dentry *root)
 	if (link)
 		seq_show_option(m, "backing", link->backing);
 	return 0;
+}
+
+/**
+ * bl_tree_link - the link that the root of a tree shows
+ * @tree: tree
+ *
+ * Return: the link with a reference, or NULL for the carrier.
+ */
+struct bl_link *bl_tree_link(struct bl_tree *tree)
+{
+	struct bl_link *link;
+
+	guard(rcu)();
+	do {
+		link = rcu_dereference(tree->link);
+	} while (link && !bl_link_tryget(link));
+	return link;
+}
+
+/**
+ * bl_tree_stack - say that a tree is stacked over a filesystem
+ * @sb: tree
+ * @below: filesystem that it shows something of
+ */
+void bl_tree_stack(struct super_block *sb, const struct super_block *below)
+{
+	if (unlikely(READ_ONCE(sb->s_stack_depth) <= below->s_stack_depth))
+		WRITE_ONCE(sb->s_stack_depth, below->s_stack_depth + 1);
 }
 
 static const struct super_operations bl_super_ops = {
@@ -145,17 +163,14 @@ static int bl_parse_param(struct fs_context *fc, struct fs_parameter *param)
 	return 0;
 }
 
-static int bl_fill_super(struct super_block *sb, struct fs_context *fc)
+static int bl_fill_super(struct super_block *sb)
 {
-	struct bl_fc *ctx = fc->fs_private;
-	struct dentry *carrier = ctx->carrier.dentry;
 	struct bl_tree *tree = bl_tree(sb);
-	struct super_block *below = carrier->d_sb;
-	struct bl_mnt *mnt;
+	struct bl_bind *carrier = tree->carrier;
+	struct super_block *below = tree->key->d_sb;
 	struct inode *root;
 
 	tree->sb = sb;
-	tree->is_dir = d_is_dir(carrier);
 	sb->s_magic = BL_SUPER_MAGIC;
 	sb->s_op = &bl_super_ops;
 	sb->s_xattr = bl_xattr_handlers;
@@ -163,23 +178,14 @@ static int bl_fill_super(struct super_block *sb, struct fs_context *fc)
 	sb->s_blocksize = below->s_blocksize;
 	sb->s_blocksize_bits = below->s_blocksize_bits;
 	sb->s_time_gran = 1;
-	sb->s_stack_depth = 1;
+	bl_tree_stack(sb, below);
 	/* The umask is applied below, where it is known what for. */
 	sb->s_flags |= SB_POSIXACL;
-
-	mnt = bl_mnt_get(tree, &ctx->carrier, 0);
-	if (IS_ERR(mnt)) {
-		errorfc(fc, "the carrier cannot be mounted privately");
-		return PTR_ERR(mnt);
-	}
-	tree->carrier = bl_bind_fixed(mnt, carrier);
-	if (!tree->carrier)
-		return -ENOMEM;
 
 	root = bl_inode_root(sb, tree->is_dir ? S_IFDIR : S_IFREG);
 	if (!root)
 		return -ENOMEM;
-	bl_inode_refresh(root, d_inode(carrier), mnt->mnt);
+	bl_inode_refresh(root, d_inode(tree->key), carrier->real.mnt);
 	sb->s_root = d_make_root(root);
 	if (!sb->s_root)
 		return -ENOMEM;
@@ -189,21 +195,57 @@ static int bl_fill_super(struct super_block *sb, struct fs_context *fc)
 
 static void bl_tree_free(struct bl_tree *tree)
 {
-	bl_bind_put(rcu_access_pointer(tree->bind));
-	bl_bind_put(tree->carrier);
-	bl_mnts_destroy(tree);
-	if (rcu_access_pointer(tree->link))
-		bl_link_put(rcu_access_pointer(tree->link));
-	mutex_destroy(&tree->mnt_mutex);
+	struct bl_link *link = rcu_access_pointer(tree->link);
+
+	if (!IS_ERR(tree->carrier))
+		bl_bind_put(tree->carrier);
+	if (link)
+		bl_link_put(link);
+	if (tree->space)
+		bl_space_put(tree->space);
+	path_put(&tree->root);
+	kfree(tree->base);
 	/* RCU-walk may still be on its way out. */
 	kfree_rcu(tree, rcu);
+}
+
+static struct bl_tree *bl_tree_alloc(struct bl_fc *ctx)
+{
+	struct bl_tree *tree = kzalloc(sizeof(*tree), GFP_KERNEL_ACCOUNT);
+	int err;
+
+	if (!tree)
+		return ERR_PTR(-ENOMEM);
+	INIT_LIST_HEAD(&tree->list);
+	INIT_LIST_HEAD(&tree->links);
+	tree->key = ctx->carrier.dentry;
+	tree->is_dir = d_is_dir(tree->key);
+	tree->carrier = bl_bind_fixed(&ctx->carrier);
+	err = PTR_ERR_OR_ZERO(tree->carrier);
+	if (!err)
+		err = bl_tree_place(tree, &ctx->carrier);
+	if (err) {
+		bl_tree_free(tree);
+		return ERR_PTR(err);
+	}
+	return tree;
+}
+
+/* The same place: the same directory by the same name. */
+static int bl_test_super(struct super_block *sb, struct fs_context *fc)
+{
+	struct bl_tree *new = fc->s_fs_info, *tree = bl_tree(sb);
+
+	return tree->key == new->key && tree->space == new->space &&
+	       !strcmp(tree->base, new->base);
 }
 
 static int bl_get_tree(struct fs_context *fc)
 {
 	struct bl_fc *ctx = fc->fs_private;
+	struct super_block *sb;
 	struct bl_tree *tree;
-	int err;
+	int err = 0;
 
 	if (!ctx->carrier.dentry)
 		return invalfc(fc, "no carrier was given");
@@ -214,21 +256,36 @@ static int bl_get_tree(struct fs_context *fc)
 	}
 	if (ctx->carrier.mnt->mnt_sb->s_flags & SB_NOUSER)
 		return invalfc(fc, "the carrier is not in a filesystem that can be mounted on");
+	if (ctx->carrier.mnt->mnt_sb->s_stack_depth >=
+	    FILESYSTEM_MAX_STACK_DEPTH)
+		return invalfc(fc, "the filesystem of the carrier is stacked too deeply already");
 
-	tree = kzalloc(sizeof(*tree), GFP_KERNEL_ACCOUNT);
-	if (!tree)
-		return -ENOMEM;
-	spin_lock_init(&tree->bind_lock);
-	mutex_init(&tree->mnt_mutex);
-	INIT_LIST_HEAD(&tree->mnts);
+	tree = bl_tree_alloc(ctx);
+	if (IS_ERR(tree)) {
+		errorfc(fc, "the carrier cannot be mounted privately");
+		return PTR_ERR(tree);
+	}
 	fc->s_fs_info = tree;
-	err = get_tree_nodev(fc, bl_fill_super);
+	sb = sget_fc(fc, bl_test_super, set_anon_super_fc);
 	/* Without a superblock that took it, it is still ours. */
 	if (fc->s_fs_info) {
 		fc->s_fs_info = NULL;
 		bl_tree_free(tree);
 	}
-	return err;
+	if (IS_ERR(sb))
+		return PTR_ERR(sb);
+	if (!sb->s_root) {
+		tree = bl_tree(sb);
+		err = bl_fill_super(sb);
+		if (err) {
+			deactivate_locked_super(sb);
+			return err;
+		}
+		bl_tree_register(tree);
+		sb->s_flags |= SB_ACTIVE;
+	}
+	fc->root = dget(sb->s_root);
+	return 0;
 }
 
 static void bl_free_fc(struct fs_context *fc)
@@ -270,9 +327,11 @@ static void bl_kill_sb(struct super_block *sb)
 	struct bl_tree *tree = bl_tree(sb);
 
 	/* First of all: nobody finds a link whose tree is being taken down. */
-	bl_link_tree_dying(tree);
+	bl_tree_unregister(tree);
 	kill_anon_super(sb);
 	bl_tree_free(tree);
+	/* Whoever unmounted it may unmount what was behind it next. */
+	bl_mnts_flush();
 }
 
 struct file_system_type bl_fs_type = {
@@ -320,6 +379,8 @@ int bl_super_init(void)
 void bl_super_exit(void)
 {
 	unregister_filesystem(&bl_fs_type);
+	bl_bind_exit();
+	bl_mnts_flush();
 	/* Inodes and what hangs on dentries are freed by RCU. */
 	rcu_barrier();
 	kmem_cache_destroy(bl_inode_cache);
