@@ -448,6 +448,7 @@ void bl_bind_exit(void);
  * @carrier: what the root shows without a link; never changes
  * @is_dir: the root is a directory; never changes
  * @attached: it was seen attached; bl_link_mutex
+ * @retired: the link of its root was removed, but it is in use
  * @crossed: it may remember something of a mount that is gone
  * @rcu: readers in RCU-walk
  */
@@ -463,6 +464,7 @@ struct bl_tree {
 	struct bl_bind *carrier;
 	bool is_dir;
 	bool attached;
+	bool retired;
 	bool crossed;
 	struct rcu_head rcu;
 };

@@ -210,6 +210,27 @@ static bool bl_tree_mounted(const struct bl_tree *tree)
 	return d_mountpoint(tree->key);
 }
 
+/*
+ * Trees that are mounted show the carrier in place of @link from here on. What
+ * is in use of others goes on with the backing; they are not mounted again.
+ */
+static void bl_trees_let_go(struct bl_link *link)
+{
+	struct bl_tree *tree;
+
+	lockdep_assert_held(&bl_link_mutex);
+	list_for_each_entry(tree, &bl_trees, list) {
+		if (rcu_access_pointer(tree->link) != link)
+			continue;
+		if (!bl_tree_mounted(tree)) {
+			WRITE_ONCE(tree->retired, true);
+			continue;
+		}
+		rcu_assign_pointer(tree->link, NULL);
+		bl_link_put(link);
+	}
+}
+
 /* Whether @above is mounted over a directory above @tree, and covers it. */
 static bool bl_tree_covers(const struct bl_tree *above,
 			   const struct bl_tree *tree)
@@ -259,6 +280,7 @@ static bool bl_link_observe(struct bl_link *link)
 	if (link->state == BL_LINK_LIVE) {
 		bl_link_unlist(link);
 		bl_link_detach(link);
+		bl_trees_let_go(link);
 		bl_link_put(link);
 	}
 	return false;
@@ -962,21 +984,6 @@ int bl_link_hold(const char *virtual, u32 portid, const void *net,
 out:
 	__putname(name);
 	return err;
-}
-
-/* Trees that are mounted show the carrier in place of @link from here on. */
-static void bl_trees_let_go(struct bl_link *link)
-{
-	struct bl_tree *tree;
-
-	lockdep_assert_held(&bl_link_mutex);
-	list_for_each_entry(tree, &bl_trees, list) {
-		if (rcu_access_pointer(tree->link) != link ||
-		    !bl_tree_mounted(tree))
-			continue;
-		rcu_assign_pointer(tree->link, NULL);
-		bl_link_put(link);
-	}
 }
 
 /* The tree after @last, NULL for the first, kept alive in its place. */

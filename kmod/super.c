@@ -236,7 +236,8 @@ static int bl_test_super(struct super_block *sb, struct fs_context *fc)
 {
 	struct bl_tree *new = fc->s_fs_info, *tree = bl_tree(sb);
 
-	return tree->key == new->key && tree->space == new->space &&
+	return tree->key == new->key && !READ_ONCE(tree->retired) &&
+	       tree->space == new->space &&
 	       !strcmp(tree->base, new->base);
 }
 
