@@ -269,6 +269,7 @@ void bl_space_put(struct bl_space *space);
 int bl_plan_init(struct bl_plan *plan, const char *virtual,
 		 const char *backing, u32 flags, u32 attach, bool exceptions,
 		 struct bl_why *why);
+bool bl_plan_covers(const struct bl_plan *plan, char *name);
 void bl_plan_destroy(struct bl_plan *plan);
 int bl_link_create(struct bl_plan *plan, struct file *tree_file,
 		   struct bl_why *why);
@@ -359,10 +360,14 @@ struct bl_proof {
  *	name is missing it is a negative dentry; where less than that is there
  *	it is empty. For bl_where_put().
  * @flags: MNT_USER_SETTABLE_MASK flags of the trees that it was seen through
+ * @way: it is a directory that only leads to links
+ * @inner: links are below it in the view of the backing path
  */
 struct bl_where {
 	struct path path;
 	int flags;
+	bool way;
+	bool inner;
 };
 
 /**
@@ -386,6 +391,11 @@ int bl_walk_link(struct bl_link *link, struct bl_where *where,
 		 struct bl_proof *proof);
 int bl_walk_path(const struct path *root, const char *path, unsigned int flags,
 		 struct bl_where *where, struct bl_via *via);
+int bl_walk_tree(struct bl_tree *tree, const char *path,
+		 struct bl_where *where);
+int bl_walk_rules(struct bl_tree *tree, const char *path,
+		  struct bl_rule_node **dirs, struct bl_space **spaces,
+		  int max);
 
 /* bind.c: late binding of links */
 
@@ -397,6 +407,7 @@ int bl_walk_path(const struct path *root, const char *path, unsigned int flags,
  *	negative dentry where only the last name is missing, or empty.
  * @mnt: private mount of @real, or NULL
  * @error: what following the link gives: 0 or an errno of path lookup
+ * @inner: links are below it in the view of the backing path
  * @event: mount event count for which this holds
  * @gen: generation of the rules for which this holds
  * @nr: entries of @chain; 0 when every use has to resolve again
@@ -415,6 +426,7 @@ struct bl_bind {
 	struct bl_mnt *mnt;
 	int error;
 	int event;
+	bool inner;
 	unsigned long gen;
 	unsigned int nr;
 	unsigned int nr_mnts;
@@ -551,6 +563,8 @@ int bl_setattr(struct mnt_idmap *idmap, struct dentry *dentry,
  * @seq: d_seq of @lower when it was looked up
  * @check: nothing can be told from @seq: look up again at each use
  * @below: there are links below the name
+ * @inner: links are below it in the view of a backing path; what it and all
+ *	below it is has to be found by following its virtual path
  * @way: the name is a directory because of that alone
  *
  * Owned by the dentry. Replaced under d_lock, freed after a grace period;
@@ -570,6 +584,7 @@ struct bl_node {
 	unsigned int seq;
 	bool check;
 	bool below;
+	bool inner;
 	bool way;
 };
 
@@ -594,8 +609,12 @@ void bl_real_put(struct bl_real *real);
 char *bl_virtual_path(struct dentry *dentry, char *buf);
 struct bl_link *bl_dentry_link(struct dentry *dentry);
 bool bl_dentry_below(struct dentry *dentry);
+bool bl_dentry_inner(struct dentry *dentry);
+int bl_dentry_walk(struct dentry *dentry, struct bl_where *where,
+		   struct bl_mnt **mnt);
 struct bl_node *bl_node_new(struct bl_mnt *mnt, struct dentry *lower);
-struct bl_node *bl_node_bound(struct bl_link *link, unsigned long gen);
+struct bl_node *bl_node_get(struct dentry *dentry, struct dentry *parent,
+			    bool revalidate);
 void bl_node_free(struct bl_node *node);
 void bl_node_set(struct dentry *dentry, struct bl_node *node);
 struct dentry *bl_lookup(struct inode *dir, struct dentry *dentry,

@@ -182,6 +182,84 @@ static int bl_at_get(struct dentry *dentry, struct dentry *parent,
 	return err;
 }
 
+/* The path of @dentry from the root of its tree. */
+static char *bl_rest(struct dentry *dentry, char *buf)
+{
+	char *rest = dentry_path_raw(dentry, buf, PATH_MAX);
+
+	return IS_ERR(rest) || rest[1] ? rest : rest + 1;
+}
+
+/**
+ * bl_dentry_walk - follow the path of a dentry through the links it is inside of
+ * @dentry: dentry of a tree
+ * @where: what it leads to; set whatever is returned
+ * @mnt: set to a private mount of that, or to NULL
+ *
+ * Return: 0, -ENOENT, or another error of path lookup.
+ */
+int bl_dentry_walk(struct dentry *dentry, struct bl_where *where,
+		   struct bl_mnt **mnt)
+{
+	char *buf = __getname(), *rest;
+	int err;
+
+	memset(where, 0, sizeof(*where));
+	*mnt = NULL;
+	if (!buf)
+		return -ENOMEM;
+	rest = bl_rest(dentry, buf);
+	err = IS_ERR(rest) ? PTR_ERR(rest) :
+		bl_walk_tree(bl_tree(dentry->d_sb), rest, where);
+	__putname(buf);
+	if ((err && err != -ENOENT) || !where->path.dentry)
+		return err;
+	if (where->path.mnt->mnt_sb->s_stack_depth >=
+	    FILESYSTEM_MAX_STACK_DEPTH)
+		return -ELOOP;
+	*mnt = bl_mnt_get(&where->path, where->flags);
+	if (IS_ERR(*mnt)) {
+		err = PTR_ERR(*mnt);
+		*mnt = NULL;
+		return err;
+	}
+	bl_tree_stack(dentry->d_sb, where->path.mnt->mnt_sb);
+	return err;
+}
+
+/**
+ * bl_dentry_inner - whether links are below in the view of a backing path
+ * @dentry: dentry of a tree
+ *
+ * Then nothing below @dentry can be looked up in a directory alone.
+ */
+bool bl_dentry_inner(struct dentry *dentry)
+{
+	struct bl_where where;
+	struct bl_node *node;
+	struct bl_link *link;
+	struct bl_bind *bind;
+	struct bl_mnt *mnt;
+	bool inner;
+
+	scoped_guard(rcu) {
+		if (dentry == dentry->d_sb->s_root) {
+			link = rcu_dereference(bl_tree(dentry->d_sb)->link);
+			bind = link ? rcu_dereference(link->bind) : NULL;
+			return bind && bind->inner;
+		}
+		node = rcu_dereference(*bl_node_slot(dentry));
+		if (node && node->gen == bl_rules_generation())
+			return node->inner;
+	}
+	/* A working directory, say, that no walk has come through since. */
+	bl_dentry_walk(dentry, &where, &mnt);
+	inner = where.inner;
+	bl_where_put(&where);
+	bl_mnt_put(mnt);
+	return inner;
+}
+
 /**
  * bl_dentry_link - the link at the name of a dentry
  * @dentry: dentry of a tree, but not its root
@@ -261,15 +339,11 @@ struct bl_node *bl_node_new(struct bl_mnt *mnt, struct dentry *lower)
 	return node;
 }
 
-/**
- * bl_node_bound - remember what a link is bound to
- * @link: link; the node remembers it as long as @gen is that of the rules
- * @gen: generation of the rules for which @link was found
- *
- * Return: the node, whose inode is NULL where the backing does not exist, or
- * ERR_PTR(): what else following the link gives.
+/*
+ * Remember what @link is bound to, as long as @gen is that of the rules. The
+ * inode is NULL where the backing does not exist.
  */
-struct bl_node *bl_node_bound(struct bl_link *link, unsigned long gen)
+static struct bl_node *bl_node_bound(struct bl_link *link, unsigned long gen)
 {
 	struct bl_bind *bind = bl_bind_get(link);
 	struct bl_node *node;
@@ -287,6 +361,7 @@ struct bl_node *bl_node_bound(struct bl_link *link, unsigned long gen)
 	}
 	node->link = link;
 	node->bind = bind;
+	node->inner = bind->inner;
 	node->gen = gen;
 	if (bind->real.dentry) {
 		node->real.dentry = dget(bind->real.dentry);
@@ -480,11 +555,42 @@ static struct bl_node *bl_node_lookup(struct dentry *dentry,
 	return node;
 }
 
-/*
- * What @dentry stands for, looked up now. @revalidate: it is hashed, and may be
- * renamed meanwhile.
+/* What @dentry stands for in the view of a backing path. */
+static struct bl_node *bl_node_walked(struct dentry *dentry)
+{
+	struct bl_where where;
+	struct bl_node *node;
+	struct bl_mnt *mnt;
+	int err;
+
+	err = bl_dentry_walk(dentry, &where, &mnt);
+	if (err && err != -ENOENT && err != -ENOTDIR)
+		node = ERR_PTR(err);
+	else
+		node = bl_node_alloc(mnt);
+	if (!IS_ERR(node)) {
+		node->check = true;
+		node->inner = where.inner;
+		node->way = where.way;
+		if (mnt) {
+			node->real.dentry = dget(where.path.dentry);
+			node->inode = d_inode(where.path.dentry);
+		}
+	}
+	bl_where_put(&where);
+	bl_mnt_put(mnt);
+	return node;
+}
+
+/**
+ * bl_node_get - what a dentry stands for, looked up now
+ * @dentry: dentry of a tree
+ * @parent: its parent
+ * @revalidate: it is hashed, and may be renamed meanwhile
+ *
+ * Return: the node or ERR_PTR().
  */
-static struct bl_node *bl_node_get(struct dentry *dentry, struct dentry *parent,
+struct bl_node *bl_node_get(struct dentry *dentry, struct dentry *parent,
 				   bool revalidate)
 {
 	struct bl_node *node;
@@ -500,6 +606,8 @@ static struct bl_node *bl_node_get(struct dentry *dentry, struct dentry *parent,
 		bl_link_put(at.link);
 		if (!IS_ERR(node) && node->mnt)
 			bl_tree_stack(dentry->d_sb, node->mnt->mnt->mnt_sb);
+	} else if (bl_dentry_inner(parent)) {
+		node = bl_node_walked(dentry);
 	} else {
 		err = bl_real_get(parent, &real);
 		if (!err) {
@@ -518,7 +626,8 @@ static struct bl_node *bl_node_get(struct dentry *dentry, struct dentry *parent,
 		return node;
 	node->gen = at.gen;
 	node->below = at.below;
-	if (at.below && (!node->inode || !S_ISDIR(node->inode->i_mode))) {
+	if ((at.below || node->inner) &&
+	    (!node->inode || !S_ISDIR(node->inode->i_mode))) {
 		node->way = true;
 		node->inode = NULL;
 		dput(node->real.dentry);
@@ -652,6 +761,22 @@ static bool bl_node_same(const struct inode *inode, const struct bl_node *node)
 	       (node->way || BL_I(inode)->mnt == node->mnt);
 }
 
+/*
+ * Whether @dentry, which is a mount point, is another one than @new only for
+ * what is mounted below. Saying no would unmount what is mounted here; that may
+ * well be the mount from below, which was moved up.
+ */
+static bool bl_node_covered(struct dentry *dentry, const struct bl_node *new)
+{
+	struct bl_node *old;
+
+	if (!d_mountpoint(dentry) || !new->lower || !d_inode(new->lower))
+		return false;
+	guard(rcu)();
+	old = rcu_dereference(*bl_node_slot(dentry));
+	return old && old->lower == new->lower;
+}
+
 static int bl_d_revalidate(struct dentry *dentry, unsigned int flags)
 {
 	struct dentry *parent;
@@ -678,8 +803,9 @@ static int bl_d_revalidate(struct dentry *dentry, unsigned int flags)
 
 	inode = d_inode(dentry);
 	if (!bl_node_same(inode, node)) {
+		valid = bl_node_covered(dentry, node);
 		bl_node_free(node);
-		return 0;
+		return valid;
 	}
 	if (inode && node->inode)
 		bl_inode_refresh(inode, node->inode, node->mnt->mnt);

@@ -37,6 +37,19 @@ static void bl_place_put(struct bl_place *place)
 	dput(place->target);
 }
 
+/* The place of @target, which a path through links leads to. */
+static int bl_place_at(struct dentry *target, struct bl_mnt *mnt,
+		       struct bl_place *place)
+{
+	if (target == mnt->mnt->mnt_root || IS_ROOT(target))
+		return -EBUSY;
+	place->target = dget(target);
+	place->parent.path.mnt = mnt->mnt;
+	place->parent.path.dentry = dget_parent(target);
+	place->parent.mnt = bl_mnt_hold(mnt);
+	return 0;
+}
+
 static int bl_place_bound(struct bl_link *link, struct bl_place *place)
 {
 	struct bl_bind *bind = bl_bind_get(link);
@@ -47,16 +60,26 @@ static int bl_place_bound(struct bl_link *link, struct bl_place *place)
 	err = bind->error;
 	if (err == -ENOENT && bind->real.dentry)
 		err = 0;
-	if (!err && (bind->real.dentry == bind->real.mnt->mnt_root ||
-		     IS_ROOT(bind->real.dentry)))
-		err = -EBUSY;
-	if (!err) {
-		place->target = dget(bind->real.dentry);
-		place->parent.path.mnt = bind->real.mnt;
-		place->parent.path.dentry = dget_parent(place->target);
-		place->parent.mnt = bl_mnt_hold(bind->mnt);
-	}
+	if (!err)
+		err = bl_place_at(bind->real.dentry, bind->mnt, place);
 	bl_bind_put(bind);
+	return err;
+}
+
+/* A name inside of a link in whose backing there are links. */
+static int bl_place_walked(struct dentry *dentry, struct bl_place *place)
+{
+	struct bl_where where;
+	struct bl_mnt *mnt;
+	int err;
+
+	err = bl_dentry_walk(dentry, &where, &mnt);
+	if (mnt && (!err || err == -ENOENT))
+		err = bl_place_at(where.path.dentry, mnt, place);
+	else if (!err)
+		err = -EROFS;
+	bl_where_put(&where);
+	bl_mnt_put(mnt);
 	return err;
 }
 
@@ -79,8 +102,11 @@ static int bl_place_get(struct dentry *dentry, struct bl_place *place)
 		bl_link_put(link);
 		return err;
 	}
-	if (bl_is_way(d_inode(dentry->d_parent)))
+	if (bl_is_way(d_inode(dentry->d_parent)) &&
+	    !bl_dentry_inner(dentry->d_parent))
 		return -EROFS;
+	if (bl_dentry_inner(dentry->d_parent))
+		return bl_place_walked(dentry, place);
 	return bl_real_get(dentry->d_parent, &place->parent);
 }
 
@@ -200,18 +226,6 @@ static void bl_change_show(struct dentry *dentry, struct bl_change *c)
 	bl_instantiate(dentry, node);
 }
 
-static void bl_change_show_bound(struct dentry *dentry)
-{
-	unsigned long gen = bl_rules_generation();
-	struct bl_link *link = bl_dentry_link(dentry);
-
-	if (IS_ERR_OR_NULL(link)) {
-		d_drop(dentry);
-		return;
-	}
-	bl_instantiate(dentry, bl_node_bound(link, gen));
-	bl_link_put(link);
-}
 
 /* Returns true when the operation has to be tried again. */
 static bool bl_change_end(struct dentry *dentry, struct bl_change *c, int *err)
@@ -223,7 +237,8 @@ static bool bl_change_end(struct dentry *dentry, struct bl_change *c, int *err)
 	if (!c->place.target)
 		bl_inode_refresh(parent, c->dir, c->place.parent.path.mnt);
 	else if (c->made)
-		bl_change_show_bound(dentry);
+		bl_instantiate(dentry, bl_node_get(dentry, dentry->d_parent,
+						   true));
 	mnt_drop_write(c->place.parent.path.mnt);
 	bl_place_put(&c->place);
 	if (!c->delegated)
@@ -376,7 +391,7 @@ static int bl_remove(struct dentry *dentry, bool dir)
 	int err;
 
 	/* The way to other links. */
-	if (bl_dentry_below(dentry))
+	if (bl_dentry_below(dentry) || bl_dentry_inner(dentry))
 		return -EBUSY;
 	do {
 		err = bl_change_begin(dentry, &c);
@@ -564,7 +579,8 @@ int bl_rename(struct mnt_idmap *idmap, struct inode *old_dir,
 	struct bl_place from, to;
 	int err, tries = 0;
 
-	if (bl_dentry_below(old) || bl_dentry_below(new))
+	if (bl_dentry_below(old) || bl_dentry_below(new) ||
+	    bl_dentry_inner(old) || bl_dentry_inner(new))
 		return -EBUSY;
 	do {
 		err = bl_place_get(old, &from);

@@ -90,11 +90,9 @@ struct bl_space *bl_space_get(const struct path *root)
 	return space;
 }
 
-static void bl_space_drop(struct bl_space *space)
+static void bl_space_free(struct bl_space *space)
 {
 	lockdep_assert_held(&bl_link_mutex);
-	if (!refcount_dec_and_test(&space->ref))
-		return;
 	list_del(&space->list);
 	bl_rules_destroy(&space->rules);
 	path_put(&space->root);
@@ -109,8 +107,10 @@ static void bl_space_drop(struct bl_space *space)
  */
 void bl_space_put(struct bl_space *space)
 {
-	guard(mutex)(&bl_link_mutex);
-	bl_space_drop(space);
+	if (!refcount_dec_and_mutex_lock(&space->ref, &bl_link_mutex))
+		return;
+	bl_space_free(space);
+	mutex_unlock(&bl_link_mutex);
 }
 
 /**
@@ -184,7 +184,8 @@ static void bl_link_unlist(struct bl_link *link)
 {
 	lockdep_assert_held(&bl_link_mutex);
 	bl_rules_del(&link->space->rules, link->virtual);
-	bl_space_drop(link->space);
+	if (refcount_dec_and_test(&link->space->ref))
+		bl_space_free(link->space);
 	link->space = NULL;
 	xa_erase(&bl_links, link->id);
 	bl_link_gen++;
@@ -229,6 +230,21 @@ static void bl_trees_let_go(struct bl_link *link)
 		rcu_assign_pointer(tree->link, NULL);
 		bl_link_put(link);
 	}
+}
+
+/*
+ * Whether all links of @tree are being removed, and @tree with them: whoever
+ * holds the last one has been told so.
+ */
+static bool bl_tree_going(const struct bl_tree *tree)
+{
+	struct bl_link *link;
+
+	lockdep_assert_held(&bl_link_mutex);
+	list_for_each_entry(link, &tree->links, home)
+		if (!link->holder)
+			return false;
+	return !list_empty(&tree->links);
 }
 
 /* Whether @above is mounted over a directory above @tree, and covers it. */
@@ -610,9 +626,13 @@ static int bl_plan_at_parent(struct bl_plan *plan, const struct path *parent,
 }
 
 static int bl_plan_in_tree(struct bl_plan *plan, const struct path *in,
-			   u32 carrier)
+			   u32 carrier, struct bl_why *why)
 {
 	plan->tree = bl_tree(in->mnt->mnt_sb);
+	scoped_guard(mutex, &bl_link_mutex)
+		if (bl_tree_going(plan->tree))
+			return bl_refuse(why, BINDLINK_A_LINK_VIRTUAL, -EAGAIN,
+					 "the tree that would carry the link is being removed");
 	plan->carrier = carrier;
 	plan->path = *in;
 	path_get(&plan->path);
@@ -635,13 +655,14 @@ static int bl_plan_carrier(struct bl_plan *plan, const struct path *parent,
 	if (in_tree && at->dentry == at->mnt->mnt_sb->s_root &&
 	    !strcmp(bl_tree(at->mnt->mnt_sb)->base, plan->virtual) && alike &&
 	    attach != BINDLINK_ATTACH_PARENT)
-		return bl_plan_in_tree(plan, at, BINDLINK_ATTACH_PATH);
+		return bl_plan_in_tree(plan, at, BINDLINK_ATTACH_PATH, why);
 
 	if (bl_is_tree(parent->mnt->mnt_sb)) {
 		if (!at->dentry || at->mnt == parent->mnt) {
 			if (attach != BINDLINK_ATTACH_PATH)
 				return bl_plan_in_tree(plan, parent,
-						       BINDLINK_ATTACH_PARENT);
+						       BINDLINK_ATTACH_PARENT,
+						       why);
 			return bl_refuse(why, BINDLINK_A_LINK_ATTACH, -EOPNOTSUPP,
 					 "the virtual path is in a tree already, which carries the link");
 		}
@@ -754,6 +775,37 @@ int bl_plan_init(struct bl_plan *plan, const char *virtual,
 	if (err)
 		trace_bl_refuse(plan->virtual, err);
 	return err;
+}
+
+/**
+ * bl_plan_covers - the next tree that the planned one would cover
+ * @plan: plan without a tree
+ * @name: path of the one before, "" for the first; set to that of the next
+ *	(PATH_MAX bytes)
+ *
+ * Return: whether there is one more.
+ */
+bool bl_plan_covers(const struct bl_plan *plan, char *name)
+{
+	struct bl_space *space;
+	struct bl_tree *tree;
+	bool seen = !*name;
+
+	guard(mutex)(&bl_link_mutex);
+	space = bl_space_find(&plan->top);
+	if (plan->tree || !space || !bl_rules_below(&space->rules, plan->base))
+		return false;
+	list_for_each_entry(tree, &bl_trees, list) {
+		if (tree->space != space || tree->key == plan->path.dentry ||
+		    !is_subdir(tree->key, plan->path.dentry))
+			continue;
+		if (seen) {
+			strscpy(name, tree->base, PATH_MAX);
+			return true;
+		}
+		seen = !strcmp(tree->base, name);
+	}
+	return false;
 }
 
 /**
@@ -881,9 +933,10 @@ int bl_link_create(struct bl_plan *plan, struct file *tree_file,
 
 	scoped_guard(mutex, &bl_link_mutex) {
 		err = bl_link_conflict(&tree->space->root, link->virtual, why);
-		if (!err && !tree_file && !bl_tree_mounted(tree))
+		if (!err && (bl_tree_going(tree) ||
+			     (!tree_file && !bl_tree_mounted(tree))))
 			err = bl_refuse(why, BINDLINK_A_LINK_VIRTUAL, -EAGAIN,
-					"the tree was unmounted meanwhile");
+					"the tree that would carry the link is being removed");
 		if (!err && root && rcu_access_pointer(tree->link))
 			err = bl_refuse(why, BINDLINK_A_LINK_VIRTUAL, -EAGAIN,
 					"the link there before is still going");
@@ -968,16 +1021,15 @@ int bl_link_hold(const char *virtual, u32 portid, const void *net,
 					"something else is mounted over the link");
 		} else {
 			err = bl_info_copy(info, link);
-			/* The tree stays when it has other links. */
-			if (!err && link->tree &&
-			    !list_is_singular(&link->tree->links))
-				info->dev = 0;
 			if (!err) {
 				if (!link->holder)
 					bl_link_holds++;
 				link->holder = portid;
 				link->holder_net = net;
 			}
+			/* The tree stays when it has other links. */
+			if (!err && link->tree && !bl_tree_going(link->tree))
+				info->dev = 0;
 		}
 	}
 	path_put(&root);

@@ -80,6 +80,9 @@ struct bl_mnt *bl_mnt_get(const struct path *path, int extra_flags)
 	struct vfsmount *clone;
 	struct bl_mnt *mnt;
 
+	/* What is behind a tree is never a tree. */
+	if (WARN_ON_ONCE(bl_is_tree(path->mnt->mnt_sb)))
+		return ERR_PTR(-ELOOP);
 	guard(mutex)(&bl_mnt_mutex);
 	list_for_each_entry(mnt, &bl_mnts, list) {
 		/*

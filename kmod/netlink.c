@@ -11,6 +11,7 @@
 #include <linux/namei.h>
 #include <linux/netlink.h>
 #include <linux/notifier.h>
+#include <linux/sizes.h>
 #include <linux/slab.h>
 #include <net/genetlink.h>
 #include <net/netlink.h>
@@ -149,6 +150,24 @@ static int bl_nl_reply_link(struct genl_info *info,
 	return genlmsg_reply(skb, info);
 }
 
+/* Room for the names of trees that a new one covers. */
+#define BL_NL_COVERED	SZ_16K
+
+/* As many as there is room for; who takes those away will ask again. */
+static int bl_nl_put_covered(struct sk_buff *skb, const struct bl_plan *plan)
+{
+	char *name = __getname();
+
+	if (!name)
+		return -ENOMEM;
+	*name = '\0';
+	while (bl_plan_covers(plan, name))
+		if (nla_put_string(skb, BINDLINK_A_LINK_VIA, name))
+			break;
+	__putname(name);
+	return 0;
+}
+
 int bindlink_nl_link_plan_doit(struct sk_buff *skb, struct genl_info *info)
 {
 	struct bl_why why = {};
@@ -161,8 +180,8 @@ int bindlink_nl_link_plan_doit(struct sk_buff *skb, struct genl_info *info)
 	if (err)
 		goto out;
 	err = -ENOMEM;
-	reply = genlmsg_new(256 + 2 * nla_total_size(PATH_MAX) +
-			    nla_total_size(PATH_MAX), GFP_KERNEL);
+	reply = genlmsg_new(256 + 3 * nla_total_size(PATH_MAX) +
+			    BL_NL_COVERED, GFP_KERNEL);
 	if (!reply)
 		goto out;
 	hdr = genlmsg_put_reply(reply, info, &bindlink_nl_family, 0,
@@ -173,7 +192,8 @@ int bindlink_nl_link_plan_doit(struct sk_buff *skb, struct genl_info *info)
 	    nla_put_u32(reply, BINDLINK_A_LINK_FLAGS, plan.flags) ||
 	    nla_put_u32(reply, BINDLINK_A_LINK_CARRIER, plan.carrier) ||
 	    nla_put_string(reply, BINDLINK_A_LINK_CARRIER_PATH, plan.base) ||
-	    bl_nl_put_dev(reply, plan.tree ? plan.tree->sb->s_dev : 0)) {
+	    bl_nl_put_dev(reply, plan.tree ? plan.tree->sb->s_dev : 0) ||
+	    bl_nl_put_covered(reply, &plan)) {
 		nlmsg_free(reply);
 		err = -EMSGSIZE;
 		goto out;

@@ -19,24 +19,46 @@
 #include "bindlink.h"
 
 #define BL_POS_LINKS	0x7fffffff00000000LL
+/* Which of the rules a position belongs to, and where it is in these. */
+#define BL_POS_RULES	28
+#define BL_POS_SERIAL	((1ULL << BL_POS_RULES) - 1)
+#define BL_LISTING_MAX	8
 
 /**
  * struct bl_listing - one round of listing a directory
  * @ctx: what the filesystem behind is given
  * @out: what the VFS gave
- * @rules: rule table
- * @dir: the directory in it
+ * @file: the open directory
+ * @spaces: whose rules @dirs are of
+ * @dirs: the directory in the rules of the tree, and in those of the backing
+ *	paths that it is inside of
+ * @nr: entries of @dirs
  * @called: the filesystem had an entry
  * @full: the reader's buffer is full
  */
 struct bl_listing {
 	struct dir_context ctx;
 	struct dir_context *out;
-	struct bl_rules *rules;
-	struct bl_rule_node *dir;
+	struct file *file;
+	struct bl_space *spaces[BL_LISTING_MAX];
+	struct bl_rule_node *dirs[BL_LISTING_MAX];
+	int nr;
 	bool called;
 	bool full;
 };
+
+/* The rule for @name in the first of the tables before @end that has one. */
+static int bl_listing_rule(struct bl_listing *listing, const char *name,
+			   int len, int end, struct bl_rule *rule)
+{
+	int i;
+
+	for (i = 0; i < end; i++)
+		if (bl_rule_child(&listing->spaces[i]->rules, listing->dirs[i],
+				  name, len, rule))
+			return i;
+	return -1;
+}
 
 /* Whether @name of the directory behind is not what is seen by that name. */
 static bool bl_listing_hides(struct bl_listing *listing, const char *name,
@@ -45,7 +67,7 @@ static bool bl_listing_hides(struct bl_listing *listing, const char *name,
 	struct bl_rule rule;
 
 	guard(rcu)();
-	if (!bl_rule_child(listing->rules, listing->dir, name, len, &rule))
+	if (bl_listing_rule(listing, name, len, listing->nr, &rule) < 0)
 		return false;
 	/* A directory on the way to links is itself. */
 	return rule.link || (type != DT_DIR && type != DT_UNKNOWN);
@@ -67,81 +89,77 @@ static bool bl_listing_actor(struct dir_context *ctx, const char *name,
 	return false;
 }
 
-/* What a name of the second part is: 0 when there is nothing to list. */
-static unsigned int bl_listing_type(struct file *file, const char *name,
-				    const struct bl_rule *rule,
-				    struct bl_link *link, u64 *ino)
+/*
+ * What @name, which has a rule, is: DT_UNKNOWN when it is not to be listed,
+ * because nothing is there or because the first part had it.
+ */
+static unsigned int bl_listing_type(struct bl_listing *listing,
+				    const char *name, bool link, u64 *ino)
 {
-	struct file *real = file->private_data ? bl_file_real(file) : NULL;
-	struct inode *inode = NULL;
-	struct bl_bind *bind = NULL;
-	struct dentry *lower = NULL;
-	unsigned int type = 0;
+	struct qstr qstr = QSTR_INIT(name, strlen(name));
+	struct dentry *dir = listing->file->f_path.dentry;
+	unsigned int type = DT_UNKNOWN;
+	struct bl_node *node;
+	struct dentry *dentry;
 
-	if (link) {
-		bind = bl_bind_get(link);
-		if (IS_ERR(bind))
-			return 0;
-		if (!bind->error)
-			inode = d_inode(bind->real.dentry);
-	} else if (real) {
-		lower = lookup_one_unlocked(file_mnt_idmap(real), name,
-					    real->f_path.dentry, strlen(name));
-		if (!IS_ERR(lower))
-			inode = d_inode(lower);
+	/* Not hashed: looking it up properly takes the lock we hold. */
+	dentry = d_alloc(dir, &qstr);
+	if (!dentry)
+		return DT_UNKNOWN;
+	node = bl_node_get(dentry, dir, false);
+	if (!IS_ERR(node)) {
+		if (node->way) {
+			*ino = 1;
+			type = DT_DIR;
+		} else if (node->inode &&
+			   (link || !S_ISDIR(node->inode->i_mode))) {
+			*ino = node->inode->i_ino;
+			type = fs_umode_to_dtype(node->inode->i_mode);
+		}
+		bl_node_free(node);
 	}
-
-	if (inode && (!rule->below || S_ISDIR(inode->i_mode))) {
-		*ino = inode->i_ino;
-		type = fs_umode_to_dtype(inode->i_mode);
-	} else if (rule->below) {
-		*ino = 1;
-		type = DT_DIR;
-	}
-	/* The first part had it. */
-	if (!link && inode && S_ISDIR(inode->i_mode))
-		type = DT_UNKNOWN;
-	if (bind)
-		bl_bind_put(bind);
-	if (!IS_ERR_OR_NULL(lower))
-		dput(lower);
+	dput(dentry);
 	return type;
 }
 
-static int bl_listing_links(struct file *file, struct bl_listing *listing)
+/* The names that rules have, table by table. */
+static void bl_listing_links(struct bl_listing *listing)
 {
 	struct dir_context *ctx = listing->out;
-	u32 serial = ctx->pos - BL_POS_LINKS;
+	u64 at = ctx->pos - BL_POS_LINKS;
+	int i = min_t(u64, at >> BL_POS_RULES, listing->nr);
+	u32 serial = at & BL_POS_SERIAL;
 	char name[NAME_MAX + 1];
-	struct bl_link *link;
-	struct bl_rule rule;
+	struct bl_rule rule, other;
 	unsigned int type;
-	bool more;
+	bool more, known;
 	u64 ino;
 
-	for (;;) {
-		link = NULL;
+	while (i < listing->nr) {
 		scoped_guard(rcu) {
-			more = bl_rule_next(listing->dir, &serial, name, &rule);
-			if (more && rule.link && bl_link_tryget(rule.link))
-				link = rule.link;
+			more = bl_rule_next(listing->dirs[i], &serial, name,
+					    &rule);
+			known = more && bl_listing_rule(listing, name,
+							strlen(name), i,
+							&other) >= 0;
 		}
-		if (!more)
-			return 0;
-		type = link || rule.below ?
-			bl_listing_type(file, name, &rule, link, &ino) : 0;
-		if (link)
-			bl_link_put(link);
+		if (!more) {
+			i++;
+			serial = 0;
+			continue;
+		}
+		type = known ? DT_UNKNOWN :
+			bl_listing_type(listing, name, rule.link, &ino);
 		if (type != DT_UNKNOWN &&
 		    !dir_emit(ctx, name, strlen(name), ino, type))
-			return 0;
-		ctx->pos = BL_POS_LINKS + serial;
+			return;
+		ctx->pos = BL_POS_LINKS + ((u64)i << BL_POS_RULES) + serial;
 	}
 }
 
-static int bl_listing_real(struct file *file, struct bl_listing *listing)
+static int bl_listing_real(struct bl_listing *listing)
 {
-	struct file *real = bl_file_real(file);
+	struct file *real = bl_file_real(listing->file);
 	int err;
 
 	listing->ctx.pos = listing->out->pos;
@@ -155,27 +173,60 @@ static int bl_listing_real(struct file *file, struct bl_listing *listing)
 	return err;
 }
 
-static int bl_listing_run(struct file *file, struct dir_context *ctx,
-			  struct bl_rule_node *dir)
+static int bl_listing_run(struct bl_listing *listing)
 {
-	struct bl_listing listing = {
-		.ctx.actor = bl_listing_actor,
-		.out = ctx,
-		.rules = &bl_tree(file_inode(file)->i_sb)->space->rules,
-		.dir = dir,
-	};
+	struct dir_context *ctx = listing->out;
 	int err = 0;
 
 	if (ctx->pos < BL_POS_LINKS || ctx->pos == LLONG_MAX) {
-		if (file->private_data)
-			err = bl_listing_real(file, &listing);
-		else if (!dir_emit_dots(file, ctx))
+		if (listing->file->private_data)
+			err = bl_listing_real(listing);
+		else if (!dir_emit_dots(listing->file, ctx))
 			return 0;
-		if (err || listing.full)
+		if (err || listing->full)
 			return err;
 		ctx->pos = BL_POS_LINKS;
 	}
-	return bl_listing_links(file, &listing);
+	bl_listing_links(listing);
+	return 0;
+}
+
+/* Which rules have names in the directory. */
+static int bl_listing_begin(struct bl_listing *listing)
+{
+	struct dentry *dentry = listing->file->f_path.dentry;
+	struct bl_tree *tree = bl_tree(dentry->d_sb);
+	char *buf, *path;
+	int n;
+
+	buf = __getname();
+	if (!buf)
+		return -ENOMEM;
+	path = bl_virtual_path(dentry, buf);
+	if (!IS_ERR(path))
+		listing->dirs[0] = bl_rules_dir(&tree->space->rules, path);
+	if (listing->dirs[0]) {
+		listing->spaces[0] = tree->space;
+		refcount_inc(&tree->space->ref);
+		listing->nr = 1;
+	}
+	path = dentry_path_raw(dentry, buf, PATH_MAX);
+	if (!IS_ERR(path) && bl_dentry_inner(dentry)) {
+		n = bl_walk_rules(tree, path, listing->dirs + listing->nr,
+				  listing->spaces + listing->nr,
+				  BL_LISTING_MAX - listing->nr);
+		listing->nr += max(n, 0);
+	}
+	__putname(buf);
+	return 0;
+}
+
+static void bl_listing_end(struct bl_listing *listing)
+{
+	while (listing->nr) {
+		bl_rule_put(listing->dirs[--listing->nr]);
+		bl_space_put(listing->spaces[listing->nr]);
+	}
 }
 
 /**
@@ -189,25 +240,23 @@ static int bl_listing_run(struct file *file, struct dir_context *ctx,
 int bl_iterate(struct file *file, struct dir_context *ctx)
 {
 	struct dentry *dentry = file->f_path.dentry;
-	struct bl_rule_node *dir = NULL;
-	char *buf, *path;
+	struct bl_listing listing = {
+		.ctx.actor = bl_listing_actor,
+		.out = ctx,
+		.file = file,
+	};
 	struct file *real;
 	int err;
 
-	if (bl_dentry_below(dentry)) {
-		buf = __getname();
-		if (!buf)
-			return -ENOMEM;
-		path = bl_virtual_path(dentry, buf);
-		if (!IS_ERR(path))
-			dir = bl_rules_dir(&bl_tree(dentry->d_sb)->space->rules,
-					   path);
-		__putname(buf);
-	}
-	if (dir) {
-		err = bl_listing_run(file, ctx, dir);
-		bl_rule_put(dir);
-		return err;
+	if (bl_dentry_below(dentry) || bl_dentry_inner(dentry)) {
+		err = bl_listing_begin(&listing);
+		if (err)
+			return err;
+		if (listing.nr) {
+			err = bl_listing_run(&listing);
+			bl_listing_end(&listing);
+			return err;
+		}
 	}
 	if (!file->private_data) {
 		dir_emit_dots(file, ctx);

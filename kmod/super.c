@@ -68,9 +68,9 @@ static int bl_sync_fs(struct super_block *sb, int wait)
 {
 	/*
 	 * sync(2) comes to the filesystems below by itself; what is waited
-	 * for is syncfs(2).
+	 * for is syncfs(2). A tree that goes has nothing to write.
 	 */
-	return wait ? bl_mnts_sync() : 0;
+	return wait && atomic_read(&sb->s_active) ? bl_mnts_sync() : 0;
 }
 
 static int bl_show_options(struct seq_file *m, struct dentry *root)

@@ -2,6 +2,11 @@
 /*
  * Following paths through links.
  *
+ * What a link shows is what is seen at its backing path, with the links that
+ * are there and below it. So a position inside of a link has two sides: the
+ * virtual path, whose rules come first, and the position in the backing's own
+ * view. That may be inside of another link in turn.
+ *
  * Backing paths are followed with directories of trees locked, and may lead
  * through other trees, or through the same one. If they were followed there by
  * the VFS, it would take the locks of those trees in whatever order the links
@@ -44,10 +49,12 @@ struct bl_walk {
 /**
  * struct bl_pos - where a walk is
  * @real: where that is in no tree; a negative dentry, or no path at all, where
- *	nothing is
- * @flags: mount flags of the trees that it is seen through
+ *	nothing is. Not used with @inner.
+ * @inner: where it is in the view of the backing path, or NULL
+ * @outer: the position that this is the inner one of, or NULL
+ * @link: the link that was followed here last; compared and never followed
  * @tree: the tree that it is in, or NULL; lives with @mnt
- * @mnt: mount of @tree, with a reference
+ * @mnt: mount of @tree, with a reference, or NULL for a walk that began inside
  * @dentry: its dentry in @tree, with a reference, or NULL when that is not in
  *	the dcache: nothing can be mounted there or below then
  * @name: its virtual path (names_cache), or NULL outside of a tree
@@ -55,7 +62,9 @@ struct bl_walk {
  */
 struct bl_pos {
 	struct path real;
-	int flags;
+	struct bl_pos *inner;
+	struct bl_pos *outer;
+	const struct bl_link *link;
 	struct bl_tree *tree;
 	struct vfsmount *mnt;
 	struct dentry *dentry;
@@ -64,9 +73,11 @@ struct bl_pos {
 };
 
 static int bl_walk_enter(struct bl_walk *walk, struct bl_link *link,
-			 struct bl_where *where);
+			 struct bl_pos *pos);
 static int bl_walk_string(struct bl_walk *walk, struct bl_pos *pos,
 			  const char *path, unsigned int flags);
+static int bl_pos_step(struct bl_walk *walk, struct bl_pos *pos,
+		       const char *name, unsigned int len);
 
 static void bl_walk_unproved(struct bl_walk *walk)
 {
@@ -123,9 +134,23 @@ static void bl_walk_prove(struct bl_walk *walk, const struct dentry *dir,
 	proof->nr++;
 }
 
-static void bl_pos_put(struct bl_pos *pos)
+static void bl_pos_put(struct bl_pos *pos);
+
+/* Nothing is shown at @pos, or something else will be. */
+static void bl_pos_clear(struct bl_pos *pos)
 {
 	path_put(&pos->real);
+	memset(&pos->real, 0, sizeof(pos->real));
+	if (pos->inner) {
+		bl_pos_put(pos->inner);
+		kfree(pos->inner);
+		pos->inner = NULL;
+	}
+}
+
+static void bl_pos_put(struct bl_pos *pos)
+{
+	bl_pos_clear(pos);
 	dput(pos->dentry);
 	mntput(pos->mnt);
 	if (pos->name)
@@ -133,45 +158,130 @@ static void bl_pos_put(struct bl_pos *pos)
 	memset(pos, 0, sizeof(*pos));
 }
 
+/* Make @copy another reference to where @pos is; an empty one on failure. */
+static int bl_pos_copy(struct bl_pos *copy, const struct bl_pos *pos)
+{
+	int err = -ENOMEM;
+
+	*copy = *pos;
+	path_get(&copy->real);
+	mntget(copy->mnt);
+	dget(copy->dentry);
+	copy->name = NULL;
+	copy->inner = NULL;
+	if (pos->name) {
+		copy->name = __getname();
+		if (!copy->name)
+			goto fail;
+		strscpy(copy->name, pos->name, PATH_MAX);
+	}
+	if (pos->inner) {
+		copy->inner = kzalloc(sizeof(*copy->inner), GFP_KERNEL);
+		if (!copy->inner)
+			goto fail;
+		err = bl_pos_copy(copy->inner, pos->inner);
+		if (err)
+			goto fail;
+		copy->inner->outer = copy;
+	}
+	return 0;
+fail:
+	bl_pos_put(copy);
+	return err;
+}
+
+/* What is used in the end. */
+static struct path *bl_pos_real(struct bl_pos *pos)
+{
+	while (pos->inner)
+		pos = pos->inner;
+	return &pos->real;
+}
+
+static bool bl_pos_is_way(const struct bl_pos *pos)
+{
+	while (pos->inner)
+		pos = pos->inner;
+	return pos->way;
+}
+
+/* For a position at which something is. */
+static bool bl_pos_is_dir(struct bl_pos *pos)
+{
+	return bl_pos_is_way(pos) || d_can_lookup(bl_pos_real(pos)->dentry);
+}
+
+/* Put what was found in place of @pos, which it is moved from. */
+static int bl_pos_nest(struct bl_pos *pos, struct bl_pos *found)
+{
+	struct bl_pos *inner;
+
+	bl_pos_clear(pos);
+	pos->way = false;
+	/* A place without a view of its own is just a place. */
+	if (!found->tree && !found->inner && !found->way) {
+		pos->real = found->real;
+		return 0;
+	}
+	inner = kmalloc(sizeof(*inner), GFP_KERNEL);
+	if (!inner) {
+		bl_pos_put(found);
+		return -ENOMEM;
+	}
+	*inner = *found;
+	inner->outer = pos;
+	if (inner->inner)
+		inner->inner->outer = inner;
+	pos->inner = inner;
+	return 0;
+}
+
 /* What is in the tree at @pos->name: a link, or links below. */
 static struct bl_link *bl_pos_rule(const struct bl_pos *pos, bool *below)
 {
+	const struct bl_pos *outer;
 	struct bl_rule rule;
 
 	guard(rcu)();
 	bl_rules_at(&pos->tree->space->rules, pos->name, &rule);
 	*below = rule.below;
+	if (!rule.link)
+		return NULL;
+	/* A link that is below its own backing does not show itself again. */
+	for (outer = pos->outer; outer; outer = outer->outer)
+		if (outer->link == rule.link)
+			return NULL;
 	/* One that goes at this moment may be taken for gone. */
-	if (rule.link && bl_link_tryget(rule.link))
-		return rule.link;
-	return NULL;
+	return bl_link_tryget(rule.link) ? rule.link : NULL;
 }
 
 /* Follow the link at @pos, whose tree part is set already. */
 static int bl_pos_follow(struct bl_walk *walk, struct bl_pos *pos,
 			 struct bl_link *link)
 {
-	struct bl_where where;
-	int err;
+	struct bl_pos found = {};
+	int err, ret;
 
-	if (walk->via && !walk->depth) {
+	if (walk->via && !walk->depth && !pos->outer) {
 		/* Only what covers the end of the path counts. */
 		walk->via->len = 0;
 		walk->via->cover = link->id;
 	}
-	err = bl_walk_enter(walk, link, &where);
-	path_put(&pos->real);
-	pos->real = where.path;
-	pos->flags = where.flags | (pos->mnt->mnt_flags & MNT_USER_SETTABLE_MASK);
-	return err;
+	err = bl_walk_enter(walk, link, &found);
+	ret = bl_pos_nest(pos, &found);
+	pos->link = link;
+	return err ?: ret;
 }
 
 /* Where links are below, there is a directory. */
 static int bl_pos_settle(struct bl_pos *pos, bool below, int err)
 {
-	pos->way = below && (err == -ENOENT || err == -ENOTDIR ||
-			     (!err && !d_can_lookup(pos->real.dentry)));
-	return pos->way ? 0 : err;
+	if (!below || (err && err != -ENOENT && err != -ENOTDIR) ||
+	    (!err && bl_pos_is_dir(pos)))
+		return err;
+	bl_pos_clear(pos);
+	pos->way = true;
+	return 0;
 }
 
 /*
@@ -184,7 +294,6 @@ static int bl_pos_root(struct bl_walk *walk, struct bl_pos *pos)
 	bool below;
 	int err = 0;
 
-	pos->flags = pos->mnt->mnt_flags & MNT_USER_SETTABLE_MASK;
 	link = bl_pos_rule(pos, &below);
 	if (link) {
 		err = bl_pos_follow(walk, pos, link);
@@ -220,14 +329,18 @@ static int bl_pos_part(struct bl_walk *walk, struct bl_pos *pos,
 
 /*
  * Come to @path, which is consumed. If that is in a tree, go on in what the
- * tree covers.
+ * tree covers, which may be another tree.
  */
 static int bl_pos_arrive(struct bl_walk *walk, struct bl_pos *pos,
 			 struct path *path)
 {
+	struct bl_pos *outer = pos->outer;
+	struct bl_pos found = {};
 	struct path up;
+	int err;
 
 	bl_pos_put(pos);
+	pos->outer = outer;
 	if (!bl_is_tree(path->mnt->mnt_sb)) {
 		pos->real = *path;
 		return 0;
@@ -245,12 +358,29 @@ static int bl_pos_arrive(struct bl_walk *walk, struct bl_pos *pos,
 
 	up = *path;
 	path_get(&up);
-	if (!follow_up(&up) || up.dentry != pos->tree->key) {
+	if (!follow_up(&up)) {
 		path_put(&up);
 		return bl_pos_part(walk, pos, pos->dentry);
 	}
-	pos->real = up;
-	return bl_pos_root(walk, pos);
+	/* The same tree, mounted twice at one place. */
+	while (up.mnt->mnt_sb == path->mnt->mnt_sb && IS_ROOT(up.dentry))
+		if (!follow_up(&up))
+			break;
+	if (up.dentry != pos->tree->key) {
+		path_put(&up);
+		return bl_pos_part(walk, pos, pos->dentry);
+	}
+	if (!bl_is_tree(up.mnt->mnt_sb)) {
+		pos->real = up;
+		return bl_pos_root(walk, pos);
+	}
+	err = bl_pos_arrive(walk, &found, &up);
+	if (err) {
+		bl_pos_put(&found);
+		return err;
+	}
+	err = bl_pos_nest(pos, &found);
+	return err ?: bl_pos_root(walk, pos);
 }
 
 /* Look @name up in the directory at @real, and replace that by what is found. */
@@ -289,6 +419,36 @@ static struct dentry *bl_pos_cached(const struct bl_pos *pos, const char *name,
 		return NULL;
 	qstr.hash = full_name_hash(pos->dentry, name, len);
 	return d_lookup(pos->dentry, &qstr);
+}
+
+/* One step in what is shown at @pos, for a name that has no rule there. */
+static int bl_pos_deeper(struct bl_walk *walk, struct bl_pos *pos,
+			 const char *name, unsigned int len)
+{
+	struct bl_pos found = {};
+	struct path path;
+	int err, ret;
+
+	if (pos->inner)
+		return bl_pos_step(walk, pos->inner, name, len);
+	if (pos->way) {
+		bl_pos_clear(pos);
+		pos->way = false;
+		return -ENOENT;
+	}
+	err = bl_walk_lower(walk, &pos->real, name, len);
+	if (err || !bl_is_tree(pos->real.mnt->mnt_sb))
+		return err;
+
+	/* Something is mounted there, and it is a tree. */
+	path = pos->real;
+	memset(&pos->real, 0, sizeof(pos->real));
+	if (!pos->tree)
+		return bl_pos_arrive(walk, pos, &path);
+	found.outer = pos;
+	err = bl_pos_arrive(walk, &found, &path);
+	ret = bl_pos_nest(pos, &found);
+	return err ?: ret;
 }
 
 /* One step inside a tree. */
@@ -330,12 +490,8 @@ static int bl_pos_step_tree(struct bl_walk *walk, struct bl_pos *pos,
 	if (link) {
 		err = bl_pos_follow(walk, pos, link);
 		bl_link_put(link);
-	} else if (pos->way) {
-		path_put(&pos->real);
-		memset(&pos->real, 0, sizeof(pos->real));
-		err = -ENOENT;
 	} else {
-		err = bl_walk_lower(walk, &pos->real, name, len);
+		err = bl_pos_deeper(walk, pos, name, len);
 	}
 	return bl_pos_settle(pos, below, err);
 }
@@ -343,20 +499,10 @@ static int bl_pos_step_tree(struct bl_walk *walk, struct bl_pos *pos,
 static int bl_pos_step(struct bl_walk *walk, struct bl_pos *pos,
 		       const char *name, unsigned int len)
 {
-	struct path path;
-	int err;
-
 	if (len > NAME_MAX)
 		return -ENAMETOOLONG;
-	if (pos->tree)
-		return bl_pos_step_tree(walk, pos, name, len);
-
-	err = bl_walk_lower(walk, &pos->real, name, len);
-	if (err || !bl_is_tree(pos->real.mnt->mnt_sb))
-		return err;
-	path = pos->real;
-	memset(&pos->real, 0, sizeof(pos->real));
-	return bl_pos_arrive(walk, pos, &path);
+	return pos->tree ? bl_pos_step_tree(walk, pos, name, len) :
+			   bl_pos_deeper(walk, pos, name, len);
 }
 
 /*
@@ -381,15 +527,16 @@ static bool bl_symlink_protected(const struct path *link)
 /* A link of procfs and the like, which leads to an object and not to a path. */
 static int bl_pos_jump(struct bl_walk *walk, struct bl_pos *pos)
 {
+	struct path *real = bl_pos_real(pos);
 	struct name_snapshot name;
 	struct path path;
 	struct dentry *dir;
 	int err;
 
 	bl_walk_unproved(walk);
-	dir = dget_parent(pos->real.dentry);
-	take_dentry_name_snapshot(&name, pos->real.dentry);
-	err = vfs_path_lookup(dir, pos->real.mnt, name.name.name, LOOKUP_FOLLOW,
+	dir = dget_parent(real->dentry);
+	take_dentry_name_snapshot(&name, real->dentry);
+	err = vfs_path_lookup(dir, real->mnt, name.name.name, LOOKUP_FOLLOW,
 			      &path);
 	release_dentry_name_snapshot(&name);
 	dput(dir);
@@ -403,20 +550,21 @@ static int bl_pos_jump(struct bl_walk *walk, struct bl_pos *pos)
 static int bl_walk_symlink(struct bl_walk *walk, struct bl_pos *pos, char *buf,
 			   size_t start, const char *rest)
 {
+	struct path *real = bl_pos_real(pos);
 	DEFINE_DELAYED_CALL(done);
 	const char *target;
 	char *new;
 	int n;
 
 	if (++walk->symlinks > BL_MAX_LINKS ||
-	    (pos->real.mnt->mnt_flags & MNT_NOSYMFOLLOW))
+	    (real->mnt->mnt_flags & MNT_NOSYMFOLLOW))
 		return -ELOOP;
-	if (bl_symlink_protected(&pos->real))
+	if (bl_symlink_protected(real))
 		return -EACCES;
 	new = __getname();
 	if (!new)
 		return -ENOMEM;
-	target = vfs_get_link(pos->real.dentry, &done);
+	target = vfs_get_link(real->dentry, &done);
 	if (IS_ERR_OR_NULL(target)) {
 		n = target ? PTR_ERR(target) : -ENOENT;
 	} else if (!*target) {
@@ -445,6 +593,14 @@ static void bl_walk_up(char *buf, size_t len, const char *rest)
 	memmove(buf + len, rest, strlen(rest) + 1);
 }
 
+/* Whether the walk goes on behind what @pos is at, which is the last name. */
+static bool bl_walk_follows(struct bl_pos *pos, bool last, unsigned int flags)
+{
+	return !bl_pos_is_way(pos) &&
+	       d_is_symlink(bl_pos_real(pos)->dentry) &&
+	       (!last || (flags & LOOKUP_FOLLOW));
+}
+
 /*
  * Walk @path from @pos, which is moved to its end. After a symlink and after
  * ".." the walk begins again at the start, with a path that has neither up to
@@ -453,119 +609,116 @@ static void bl_walk_up(char *buf, size_t len, const char *rest)
 static int bl_walk_string(struct bl_walk *walk, struct bl_pos *pos,
 			  const char *path, unsigned int flags)
 {
-	struct bl_pos from = *pos;
 	char *buf = __getname();
+	struct bl_pos from;
 	size_t at = 0;
-	int err = 0;
+	int err;
 
 	if (!buf)
 		return -ENOMEM;
-	if (strscpy(buf, path, PATH_MAX) < 0) {
+	err = bl_pos_copy(&from, pos);
+	if (!err && strscpy(buf, path, PATH_MAX) < 0)
 		err = -ENAMETOOLONG;
-		goto out;
-	}
-	/* The start is needed again; @pos becomes a copy. */
-	pos->name = NULL;
-again:
-	at = 0;
-	if (from.name) {
-		if (!pos->name)
-			pos->name = __getname();
-		if (!pos->name) {
-			memset(pos, 0, sizeof(*pos));
-			err = -ENOMEM;
-			goto out_from;
-		}
-		strscpy(pos->name, from.name, PATH_MAX);
-	}
-	path_get(&from.real);
-	mntget(from.mnt);
-	dget(from.dentry);
 
-	for (;;) {
+	while (!err) {
 		size_t start, len;
-		const char *name;
-		bool last;
+		bool end;
 
 		at += strspn(buf + at, "/");
-		name = buf + at;
-		len = strcspn(name, "/");
+		start = at;
+		len = strcspn(buf + at, "/");
 		if (!len)
 			break;
-		start = at;
 		at += len;
-		last = !buf[at + strspn(buf + at, "/")];
-		if (len == 1 && name[0] == '.')
+		end = !buf[at + strspn(buf + at, "/")];
+		if (len == 1 && buf[start] == '.')
 			continue;
-		if (len == 2 && name[0] == '.' && name[1] == '.') {
-			if (!pos->way && !d_can_lookup(pos->real.dentry)) {
+		if (len == 2 && !memcmp(buf + start, "..", 2)) {
+			if (!bl_pos_is_dir(pos)) {
 				err = -ENOTDIR;
 				break;
 			}
 			bl_walk_up(buf, start, buf + at);
-			goto restart;
-		}
-		err = bl_pos_step(walk, pos, name, len);
-		if (err) {
+		} else {
+			err = bl_pos_step(walk, pos, buf + start, len);
 			/* Less than the last name is there. */
-			if (!last) {
-				path_put(&pos->real);
-				memset(&pos->real, 0, sizeof(pos->real));
+			if (err && !end)
+				bl_pos_clear(pos);
+			if (err || !bl_walk_follows(pos, !buf[at], flags))
+				continue;
+			if (d_inode(bl_pos_real(pos)->dentry)->i_op->readlink) {
+				err = ++walk->symlinks > BL_MAX_LINKS ? -ELOOP :
+					bl_pos_jump(walk, pos);
+				continue;
 			}
-			break;
-		}
-		if (pos->way || !d_is_symlink(pos->real.dentry) ||
-		    (last && !(flags & LOOKUP_FOLLOW) && !buf[at]))
-			continue;
-		if (d_inode(pos->real.dentry)->i_op->readlink) {
-			err = ++walk->symlinks > BL_MAX_LINKS ? -ELOOP :
-				bl_pos_jump(walk, pos);
+			err = bl_walk_symlink(walk, pos, buf, start, buf + at);
 			if (err)
-				break;
-			continue;
+				continue;
 		}
-		err = bl_walk_symlink(walk, pos, buf, start, buf + at);
-		if (err)
-			break;
-restart:
+		/* Again, from the start. */
 		bl_pos_put(pos);
-		*pos = from;
-		pos->name = NULL;
-		goto again;
+		err = bl_pos_copy(pos, &from);
+		at = 0;
 	}
-	if (!err && at && buf[at - 1] == '/' && !pos->way &&
-	    !d_can_lookup(pos->real.dentry))
+	if (!err && at && buf[at - 1] == '/' && !bl_pos_is_dir(pos))
 		err = -ENOTDIR;
-out_from:
 	bl_pos_put(&from);
-out:
 	__putname(buf);
 	return err;
 }
 
+/* Whether links are below @pos, at the level of @pos or further inside. */
+static bool bl_pos_below(const struct bl_pos *pos)
+{
+	struct bl_rule rule;
+
+	guard(rcu)();
+	for (; pos; pos = pos->inner) {
+		if (!pos->tree)
+			continue;
+		bl_rules_at(&pos->tree->space->rules, pos->name, &rule);
+		if (rule.below)
+			return true;
+	}
+	return false;
+}
+
+/*
+ * Say what @pos, to which a walk came with @err, is to others. @outer: its own
+ * rules count, too.
+ */
+static void bl_where_set(struct bl_where *where, struct bl_pos *pos, int err,
+			 bool outer)
+{
+	struct path *real = bl_pos_real(pos);
+	const struct bl_pos *at;
+
+	memset(where, 0, sizeof(*where));
+	if (err && err != -ENOENT)
+		return;
+	where->inner = bl_pos_below(outer ? pos : pos->inner);
+	where->way = !err && bl_pos_is_way(pos);
+	if (where->way || !real->dentry ||
+	    (err && !d_is_negative(real->dentry)))
+		return;
+	where->path = *real;
+	path_get(&where->path);
+	for (at = pos; at; at = at->inner)
+		if (at->mnt)
+			where->flags |= at->mnt->mnt_flags &
+					MNT_USER_SETTABLE_MASK;
+}
+
 static int bl_walk_from(struct bl_walk *walk, const struct path *root,
 			const char *path, unsigned int flags,
-			struct bl_where *where)
+			struct bl_pos *pos)
 {
-	struct bl_pos pos = {};
 	struct path start = *root;
 	int err;
 
-	memset(where, 0, sizeof(*where));
 	path_get(&start);
-	err = bl_pos_arrive(walk, &pos, &start);
-	if (!err)
-		err = bl_walk_string(walk, &pos, path, flags);
-	if (!err && pos.way)
-		err = -ENOENT;
-	if (!err || (err == -ENOENT && pos.real.dentry && !pos.way &&
-		     d_is_negative(pos.real.dentry))) {
-		where->path = pos.real;
-		where->flags = pos.flags;
-		memset(&pos.real, 0, sizeof(pos.real));
-	}
-	bl_pos_put(&pos);
-	return err;
+	err = bl_pos_arrive(walk, pos, &start);
+	return err ?: bl_walk_string(walk, pos, path, flags);
 }
 
 static void bl_walk_note(struct bl_via *via, const struct bl_link *link)
@@ -580,15 +733,14 @@ static void bl_walk_note(struct bl_via *via, const struct bl_link *link)
 	via->len += len;
 }
 
-/* Follow @link; @where is set whatever is returned. */
+/* Follow @link; @pos, which is empty, is set whatever is returned. */
 static int bl_walk_enter(struct bl_walk *walk, struct bl_link *link,
-			 struct bl_where *where)
+			 struct bl_pos *pos)
 {
 	const struct cred *old;
 	unsigned int i;
 	int err;
 
-	memset(where, 0, sizeof(*where));
 	for (i = 0; i < walk->depth; i++)
 		if (walk->active[i] == link)
 			return -ELOOP;
@@ -600,7 +752,7 @@ static int bl_walk_enter(struct bl_walk *walk, struct bl_link *link,
 	walk->active[walk->depth++] = link;
 	old = override_creds(link->cred);
 	err = bl_walk_from(walk, &link->root, link->backing, LOOKUP_FOLLOW,
-			   where);
+			   pos);
 	revert_creds(old);
 	walk->depth--;
 	return err;
@@ -620,8 +772,14 @@ int bl_walk_link(struct bl_link *link, struct bl_where *where,
 		 struct bl_proof *proof)
 {
 	struct bl_walk walk = { .proof = proof };
+	struct bl_pos pos = {};
+	int err;
 
-	return bl_walk_enter(&walk, link, where);
+	err = bl_walk_enter(&walk, link, &pos);
+	bl_where_set(where, &pos, err, true);
+	bl_pos_put(&pos);
+	/* To a link a directory that only leads to others is nothing. */
+	return !err && where->way ? -ENOENT : err;
 }
 
 /**
@@ -634,12 +792,93 @@ int bl_walk_link(struct bl_link *link, struct bl_where *where,
  *
  * Context: as bl_walk_link(); with the credentials of the caller, up to the
  * first link.
- * Return: as bl_walk_link().
+ * Return: as bl_walk_link(), but 0 for a directory that only leads to links.
  */
 int bl_walk_path(const struct path *root, const char *path, unsigned int flags,
 		 struct bl_where *where, struct bl_via *via)
 {
 	struct bl_walk walk = { .via = via };
+	struct bl_pos pos = {};
+	int err;
 
-	return bl_walk_from(&walk, root, path, flags, where);
+	err = bl_walk_from(&walk, root, path, flags, &pos);
+	bl_where_set(where, &pos, err, false);
+	bl_pos_put(&pos);
+	return err;
+}
+
+/* Walk @path from the root of @tree, without what is mounted on the tree. */
+static int bl_walk_inside(struct bl_walk *walk, struct bl_tree *tree,
+			  const char *path, struct bl_pos *pos)
+{
+	int err;
+
+	pos->tree = tree;
+	pos->name = __getname();
+	if (!pos->name)
+		return -ENOMEM;
+	strscpy(pos->name, tree->base, PATH_MAX);
+	pos->real = tree->carrier->real;
+	path_get(&pos->real);
+	err = bl_pos_root(walk, pos);
+	return err ?: bl_walk_string(walk, pos, path, 0);
+}
+
+/**
+ * bl_walk_tree - follow a path inside of a tree
+ * @tree: tree
+ * @path: path from its root
+ * @where: what it leads to; set whatever is returned
+ *
+ * For what is inside of a link: of the rest only the filesystem of the carrier
+ * is seen, without mounts.
+ *
+ * Context: as bl_walk_link().
+ * Return: as bl_walk_path().
+ */
+int bl_walk_tree(struct bl_tree *tree, const char *path,
+		 struct bl_where *where)
+{
+	struct bl_walk walk = {};
+	struct bl_pos pos = {};
+	int err;
+
+	err = bl_walk_inside(&walk, tree, path, &pos);
+	bl_where_set(where, &pos, err, false);
+	bl_pos_put(&pos);
+	return err;
+}
+
+/**
+ * bl_walk_rules - the rules below a path in the view of its backing
+ * @tree: tree
+ * @path: path from its root
+ * @dirs: gets what bl_rules_dir() gives, one for each link that the path is
+ *	inside of and that has some, outermost first; without the rules of the
+ *	path itself
+ * @spaces: gets the spaces of these rules, each with a reference
+ * @max: entries of @dirs and of @spaces
+ *
+ * Context: as bl_walk_link().
+ * Return: the number of entries, or a negative errno.
+ */
+int bl_walk_rules(struct bl_tree *tree, const char *path,
+		  struct bl_rule_node **dirs, struct bl_space **spaces, int max)
+{
+	struct bl_walk walk = {};
+	struct bl_pos pos = {}, *at;
+	int err, n = 0;
+
+	err = bl_walk_inside(&walk, tree, path, &pos);
+	for (at = pos.inner; !err && at && n < max; at = at->inner) {
+		if (!at->tree)
+			continue;
+		dirs[n] = bl_rules_dir(&at->tree->space->rules, at->name);
+		if (!dirs[n])
+			continue;
+		refcount_inc(&at->tree->space->ref);
+		spaces[n++] = at->tree->space;
+	}
+	bl_pos_put(&pos);
+	return err ?: n;
 }
