@@ -332,9 +332,6 @@ static struct bl_bind *bl_bind_same(struct bl_link *link, struct bl_bind *bind)
 	return old;
 }
 
-/* Some link does not lead into a mount any more that it has led into. */
-static bool bl_bind_moved;
-
 /* Make @new what @link shows, unless something later is. */
 static void bl_bind_publish(struct bl_link *link, struct bl_bind *new,
 			    u64 ticket)
@@ -358,10 +355,8 @@ static void bl_bind_publish(struct bl_link *link, struct bl_bind *new,
 	spin_unlock(&link->bind_lock);
 	bl_bind_put(old);
 	/* Let go of what was mounted there, also where events are not seen. */
-	if (moved) {
-		WRITE_ONCE(bl_bind_moved, true);
+	if (moved)
 		schedule_delayed_work(&bl_watch_work, BL_WATCH_DELAY);
-	}
 }
 
 static struct bl_bind *bl_bind_resolve(struct bl_link *link)
@@ -459,6 +454,8 @@ static void bl_watch_settle(struct work_struct *work)
 	struct bl_link *link, *next;
 	struct bl_bind *bind;
 
+	bl_mnts_doubt();
+	bl_trees_confirm();
 	for (link = bl_link_next(0); link; link = next) {
 		if (rcu_access_pointer(link->bind)) {
 			bind = bl_bind_get(link);
@@ -469,7 +466,7 @@ static void bl_watch_settle(struct work_struct *work)
 		bl_link_put(link);
 		cond_resched();
 	}
-	bl_trees_shrink(xchg(&bl_bind_moved, false));
+	bl_trees_shrink();
 }
 
 /**

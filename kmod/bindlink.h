@@ -290,7 +290,8 @@ void bl_resolution_free(struct bl_resolution *res);
 int bl_tree_place(struct bl_tree *tree, const struct path *carrier);
 void bl_tree_register(struct bl_tree *tree);
 void bl_tree_unregister(struct bl_tree *tree);
-void bl_trees_shrink(bool all);
+void bl_trees_confirm(void);
+void bl_trees_shrink(void);
 void bl_link_put(struct bl_link *link);
 void bl_links_exit(void);
 
@@ -303,6 +304,7 @@ void bl_links_exit(void);
  * @mnt: the mount; one reference, dropped with the last of @ref
  * @flags: the MNT_USER_SETTABLE_MASK flags it has to keep
  * @source: the mount it stands for, compared and never followed
+ * @stale: that may be unmounted; no walk has come to it since mounts changed
  * @rcu: readers in RCU-walk
  */
 struct bl_mnt {
@@ -310,6 +312,7 @@ struct bl_mnt {
 	refcount_t ref;
 	struct vfsmount *mnt;
 	int flags;
+	bool stale;
 	const void *source;
 	struct rcu_head rcu;
 };
@@ -322,6 +325,8 @@ static inline struct bl_mnt *bl_mnt_hold(struct bl_mnt *mnt)
 
 struct bl_mnt *bl_mnt_get(const struct path *path, int extra_flags);
 void bl_mnt_put(struct bl_mnt *mnt);
+void bl_mnts_doubt(void);
+bool bl_mnts_stale(void);
 void bl_mnts_flush(void);
 int bl_mnts_sync(void);
 
@@ -461,7 +466,6 @@ void bl_bind_exit(void);
  * @is_dir: the root is a directory; never changes
  * @attached: it was seen attached; bl_link_mutex
  * @retired: the link of its root was removed, but it is in use
- * @crossed: it may remember something of a mount that is gone
  * @rcu: readers in RCU-walk
  */
 struct bl_tree {
@@ -477,7 +481,6 @@ struct bl_tree {
 	bool is_dir;
 	bool attached;
 	bool retired;
-	bool crossed;
 	struct rcu_head rcu;
 };
 

@@ -505,7 +505,6 @@ static int bl_node_cross(struct dentry *dentry, struct bl_node *node)
 		node->mnt = mnt;
 		node->inode = d_inode(where.path.dentry);
 		bl_tree_stack(tree->sb, mnt->mnt->mnt_sb);
-		WRITE_ONCE(tree->crossed, true);
 	}
 	bl_where_put(&where);
 	return err;

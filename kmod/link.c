@@ -1067,18 +1067,48 @@ static void bl_trees_forget(const char *virtual)
 }
 
 /**
- * bl_trees_shrink - let go of what was mounted where links lead, once
- * @all: not only in trees that have shown mounts below
+ * bl_trees_confirm - say that the mounts of carriers are there
  *
- * What is in use stays.
+ * They are, as long as trees are mounted on them.
  */
-void bl_trees_shrink(bool all)
+void bl_trees_confirm(void)
+{
+	struct bl_tree *tree;
+
+	guard(mutex)(&bl_link_mutex);
+	list_for_each_entry(tree, &bl_trees, list)
+		WRITE_ONCE(tree->carrier->mnt->stale, false);
+}
+
+/* Have what is in use of stale mounts dropped with its last user. */
+static void bl_tree_forget_stale(struct super_block *sb)
+{
+	struct inode *inode;
+	struct bl_mnt *mnt;
+
+	spin_lock(&sb->s_inode_list_lock);
+	list_for_each_entry(inode, &sb->s_inodes, i_sb_list) {
+		/* Held as long as the inode is in this list. */
+		mnt = READ_ONCE(BL_I(inode)->mnt);
+		if (mnt && READ_ONCE(mnt->stale))
+			d_mark_dontcache(inode);
+	}
+	spin_unlock(&sb->s_inode_list_lock);
+}
+
+/**
+ * bl_trees_shrink - let go of what was mounted where links lead, once
+ */
+void bl_trees_shrink(void)
 {
 	struct bl_tree *tree = NULL;
 
-	while ((tree = bl_tree_next(tree)))
-		if (xchg(&tree->crossed, false) || all)
-			shrink_dcache_parent(tree->sb->s_root);
+	if (!bl_mnts_stale())
+		return;
+	while ((tree = bl_tree_next(tree))) {
+		bl_tree_forget_stale(tree->sb);
+		shrink_dcache_parent(tree->sb->s_root);
+	}
 }
 
 /**

@@ -93,8 +93,10 @@ struct bl_mnt *bl_mnt_get(const struct path *path, int extra_flags)
 		if (mnt->source == path->mnt && mnt->flags == flags &&
 		    mnt->mnt->mnt_root == path->mnt->mnt_root &&
 		    mnt_idmap(mnt->mnt) == mnt_idmap(path->mnt) &&
-		    refcount_inc_not_zero(&mnt->ref))
+		    refcount_inc_not_zero(&mnt->ref)) {
+			WRITE_ONCE(mnt->stale, false);
 			return mnt;
+		}
 	}
 
 	mnt = kzalloc(sizeof(*mnt), GFP_KERNEL_ACCOUNT);
@@ -126,6 +128,34 @@ void bl_mnt_put(struct bl_mnt *mnt)
 {
 	if (mnt && refcount_dec_and_test(&mnt->ref))
 		schedule_work(&bl_mnts_work);
+}
+
+/**
+ * bl_mnts_doubt - something was mounted or unmounted somewhere
+ *
+ * What is not asked for again from here on may be gone.
+ */
+void bl_mnts_doubt(void)
+{
+	struct bl_mnt *mnt;
+
+	guard(mutex)(&bl_mnt_mutex);
+	list_for_each_entry(mnt, &bl_mnts, list)
+		WRITE_ONCE(mnt->stale, true);
+}
+
+/**
+ * bl_mnts_stale - whether there are mounts that were not asked for again
+ */
+bool bl_mnts_stale(void)
+{
+	struct bl_mnt *mnt;
+
+	guard(mutex)(&bl_mnt_mutex);
+	list_for_each_entry(mnt, &bl_mnts, list)
+		if (mnt->stale)
+			return true;
+	return false;
 }
 
 static void bl_mnts_reap(struct work_struct *work)
