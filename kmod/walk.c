@@ -58,6 +58,7 @@ struct bl_walk {
  * @dentry: its dentry in @tree, with a reference, or NULL when that is not in
  *	the dcache: nothing can be mounted there or below then
  * @name: its virtual path (names_cache), or NULL outside of a tree
+ * @below: there are links below @name
  * @way: only links below make it a directory
  */
 struct bl_pos {
@@ -69,6 +70,7 @@ struct bl_pos {
 	struct vfsmount *mnt;
 	struct dentry *dentry;
 	char *name;
+	bool below;
 	bool way;
 };
 
@@ -76,9 +78,6 @@ static int bl_walk_enter(struct bl_walk *walk, struct bl_link *link,
 			 struct bl_pos *pos);
 static int bl_walk_string(struct bl_walk *walk, struct bl_pos *pos,
 			  const char *path, unsigned int flags);
-static int bl_pos_step(struct bl_walk *walk, struct bl_pos *pos,
-		       const char *name, unsigned int len);
-
 static void bl_walk_unproved(struct bl_walk *walk)
 {
 	if (walk->proof)
@@ -237,14 +236,14 @@ static int bl_pos_nest(struct bl_pos *pos, struct bl_pos *found)
 }
 
 /* What is in the tree at @pos->name: a link, or links below. */
-static struct bl_link *bl_pos_rule(const struct bl_pos *pos, bool *below)
+static struct bl_link *bl_pos_rule(struct bl_pos *pos)
 {
 	const struct bl_pos *outer;
 	struct bl_rule rule;
 
 	guard(rcu)();
 	bl_rules_at(&pos->tree->space->rules, pos->name, &rule);
-	*below = rule.below;
+	pos->below = rule.below;
 	if (!rule.link)
 		return NULL;
 	/* A link that is below its own backing does not show itself again. */
@@ -274,9 +273,9 @@ static int bl_pos_follow(struct bl_walk *walk, struct bl_pos *pos,
 }
 
 /* Where links are below, there is a directory. */
-static int bl_pos_settle(struct bl_pos *pos, bool below, int err)
+static int bl_pos_settle(struct bl_pos *pos, int err)
 {
-	if (!below || (err && err != -ENOENT && err != -ENOTDIR) ||
+	if (!pos->below || (err && err != -ENOENT && err != -ENOTDIR) ||
 	    (!err && bl_pos_is_dir(pos)))
 		return err;
 	bl_pos_clear(pos);
@@ -290,16 +289,14 @@ static int bl_pos_settle(struct bl_pos *pos, bool below, int err)
  */
 static int bl_pos_root(struct bl_walk *walk, struct bl_pos *pos)
 {
-	struct bl_link *link;
-	bool below;
+	struct bl_link *link = bl_pos_rule(pos);
 	int err = 0;
 
-	link = bl_pos_rule(pos, &below);
 	if (link) {
 		err = bl_pos_follow(walk, pos, link);
 		bl_link_put(link);
 	}
-	return bl_pos_settle(pos, below, err);
+	return bl_pos_settle(pos, err);
 }
 
 /* A part of a tree that is mounted somewhere else: walk down to it inside. */
@@ -329,15 +326,13 @@ static int bl_pos_part(struct bl_walk *walk, struct bl_pos *pos,
 
 /*
  * Come to @path, which is consumed. If that is in a tree, go on in what the
- * tree covers, which may be another tree.
+ * tree covers.
  */
 static int bl_pos_arrive(struct bl_walk *walk, struct bl_pos *pos,
 			 struct path *path)
 {
 	struct bl_pos *outer = pos->outer;
-	struct bl_pos found = {};
 	struct path up;
-	int err;
 
 	bl_pos_put(pos);
 	pos->outer = outer;
@@ -370,17 +365,9 @@ static int bl_pos_arrive(struct bl_walk *walk, struct bl_pos *pos,
 		path_put(&up);
 		return bl_pos_part(walk, pos, pos->dentry);
 	}
-	if (!bl_is_tree(up.mnt->mnt_sb)) {
-		pos->real = up;
-		return bl_pos_root(walk, pos);
-	}
-	err = bl_pos_arrive(walk, &found, &up);
-	if (err) {
-		bl_pos_put(&found);
-		return err;
-	}
-	err = bl_pos_nest(pos, &found);
-	return err ?: bl_pos_root(walk, pos);
+	/* A carrier is in no tree. */
+	pos->real = up;
+	return bl_pos_root(walk, pos);
 }
 
 /* Look @name up in the directory at @real, and replace that by what is found. */
@@ -421,18 +408,15 @@ static struct dentry *bl_pos_cached(const struct bl_pos *pos, const char *name,
 	return d_lookup(pos->dentry, &qstr);
 }
 
-/* One step in what is shown at @pos, for a name that has no rule there. */
-static int bl_pos_deeper(struct bl_walk *walk, struct bl_pos *pos,
-			 const char *name, unsigned int len)
+/* One step in the directory at @pos, which is the innermost. */
+static int bl_pos_lower(struct bl_walk *walk, struct bl_pos *pos,
+			const char *name, unsigned int len)
 {
-	struct bl_pos found = {};
+	struct bl_pos found = { .outer = pos };
 	struct path path;
 	int err, ret;
 
-	if (pos->inner)
-		return bl_pos_step(walk, pos->inner, name, len);
 	if (pos->way) {
-		bl_pos_clear(pos);
 		pos->way = false;
 		return -ENOENT;
 	}
@@ -445,21 +429,23 @@ static int bl_pos_deeper(struct bl_walk *walk, struct bl_pos *pos,
 	memset(&pos->real, 0, sizeof(pos->real));
 	if (!pos->tree)
 		return bl_pos_arrive(walk, pos, &path);
-	found.outer = pos;
 	err = bl_pos_arrive(walk, &found, &path);
 	ret = bl_pos_nest(pos, &found);
 	return err ?: ret;
 }
 
-/* One step inside a tree. */
+/*
+ * Step to @name as far as the tree of @pos knows: 1 when something is mounted
+ * there, to which @pos was moved; otherwise @link is set to a link that is
+ * there.
+ */
 static int bl_pos_step_tree(struct bl_walk *walk, struct bl_pos *pos,
-			    const char *name, unsigned int len)
+			    const char *name, unsigned int len,
+			    struct bl_link **link)
 {
 	struct dentry *cached = bl_pos_cached(pos, name, len);
 	size_t end = strlen(pos->name);
-	struct bl_link *link;
 	struct path path;
-	bool below;
 	int err;
 
 	if (cached && d_mountpoint(cached)) {
@@ -471,7 +457,7 @@ static int bl_pos_step_tree(struct bl_walk *walk, struct bl_pos *pos,
 				path_put(&path);
 				return err;
 			}
-			return bl_pos_arrive(walk, pos, &path);
+			return bl_pos_arrive(walk, pos, &path) ?: 1;
 		}
 		mntput(path.mnt);
 	}
@@ -485,24 +471,49 @@ static int bl_pos_step_tree(struct bl_walk *walk, struct bl_pos *pos,
 	pos->name[end] = '/';
 	memcpy(pos->name + end + 1, name, len);
 	pos->name[end + 1 + len] = '\0';
-
-	link = bl_pos_rule(pos, &below);
-	if (link) {
-		err = bl_pos_follow(walk, pos, link);
-		bl_link_put(link);
-	} else {
-		err = bl_pos_deeper(walk, pos, name, len);
-	}
-	return bl_pos_settle(pos, below, err);
+	*link = bl_pos_rule(pos);
+	return 0;
 }
 
+/*
+ * One step. The rules are asked from the outermost view to the innermost; the
+ * first link wins, and without one the directory behind all of them is looked
+ * in.
+ */
 static int bl_pos_step(struct bl_walk *walk, struct bl_pos *pos,
 		       const char *name, unsigned int len)
 {
+	struct bl_link *link = NULL;
+	struct bl_pos *at = pos;
+	int err = 0;
+
 	if (len > NAME_MAX)
 		return -ENAMETOOLONG;
-	return pos->tree ? bl_pos_step_tree(walk, pos, name, len) :
-			   bl_pos_deeper(walk, pos, name, len);
+	for (;; at = at->inner) {
+		if (at->tree)
+			err = bl_pos_step_tree(walk, at, name, len, &link);
+		if (err || link || !at->inner)
+			break;
+	}
+	if (link) {
+		at->way = false;
+		err = bl_pos_follow(walk, at, link);
+		bl_link_put(link);
+	} else if (!err) {
+		err = bl_pos_lower(walk, at, name, len);
+	} else if (err == 1) {
+		/* Settled where it came to. */
+		if (at == pos)
+			return 0;
+		at = at->outer;
+		err = 0;
+	}
+	for (;; at = at->outer) {
+		if (at->tree)
+			err = bl_pos_settle(at, err);
+		if (at == pos)
+			return err;
+	}
 }
 
 /*
