@@ -367,12 +367,15 @@ struct bl_proof {
  * @flags: MNT_USER_SETTABLE_MASK flags of the trees that it was seen through
  * @way: it is a directory that only leads to links
  * @inner: links are below it in the view of the backing path
+ * @viewed: the backing path is in a tree, and has a view of its own: links
+ *	below it, and what is mounted there on the tree
  */
 struct bl_where {
 	struct path path;
 	int flags;
 	bool way;
 	bool inner;
+	bool viewed;
 };
 
 /**
@@ -412,7 +415,8 @@ int bl_walk_rules(struct bl_tree *tree, const char *path,
  *	negative dentry where only the last name is missing, or empty.
  * @mnt: private mount of @real, or NULL
  * @error: what following the link gives: 0 or an errno of path lookup
- * @inner: links are below it in the view of the backing path
+ * @inner: see struct bl_where
+ * @viewed: see struct bl_where
  * @event: mount event count for which this holds
  * @gen: generation of the rules for which this holds
  * @nr: entries of @chain; 0 when every use has to resolve again
@@ -432,6 +436,7 @@ struct bl_bind {
 	int error;
 	int event;
 	bool inner;
+	bool viewed;
 	unsigned long gen;
 	unsigned int nr;
 	unsigned int nr_mnts;
@@ -566,8 +571,9 @@ int bl_setattr(struct mnt_idmap *idmap, struct dentry *dentry,
  * @seq: d_seq of @lower when it was looked up
  * @check: nothing can be told from @seq: look up again at each use
  * @below: there are links below the name
- * @inner: links are below it in the view of a backing path; what it and all
- *	below it is has to be found by following its virtual path
+ * @inner: links are below it in the view of a backing path
+ * @viewed: the backing path is in a tree; what is below the name has to be
+ *	found by following the virtual path
  * @way: the name is a directory because of that alone
  *
  * Owned by the dentry. Replaced under d_lock, freed after a grace period;
@@ -588,6 +594,7 @@ struct bl_node {
 	bool check;
 	bool below;
 	bool inner;
+	bool viewed;
 	bool way;
 };
 
@@ -612,7 +619,7 @@ void bl_real_put(struct bl_real *real);
 char *bl_virtual_path(struct dentry *dentry, char *buf);
 struct bl_link *bl_dentry_link(struct dentry *dentry);
 bool bl_dentry_below(struct dentry *dentry);
-bool bl_dentry_inner(struct dentry *dentry);
+bool bl_dentry_inner(struct dentry *dentry, bool *viewed);
 int bl_dentry_walk(struct dentry *dentry, struct bl_where *where,
 		   struct bl_mnt **mnt);
 struct bl_node *bl_node_new(struct bl_mnt *mnt, struct dentry *lower);

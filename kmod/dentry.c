@@ -230,34 +230,36 @@ int bl_dentry_walk(struct dentry *dentry, struct bl_where *where,
 /**
  * bl_dentry_inner - whether links are below in the view of a backing path
  * @dentry: dentry of a tree
- *
- * Then nothing below @dentry can be looked up in a directory alone.
+ * @viewed: set to whether there is such a view; then nothing below @dentry can
+ *	be looked up in a directory alone
  */
-bool bl_dentry_inner(struct dentry *dentry)
+bool bl_dentry_inner(struct dentry *dentry, bool *viewed)
 {
 	struct bl_where where;
 	struct bl_node *node;
 	struct bl_link *link;
 	struct bl_bind *bind;
 	struct bl_mnt *mnt;
-	bool inner;
 
 	scoped_guard(rcu) {
 		if (dentry == dentry->d_sb->s_root) {
 			link = rcu_dereference(bl_tree(dentry->d_sb)->link);
 			bind = link ? rcu_dereference(link->bind) : NULL;
+			*viewed = bind && bind->viewed;
 			return bind && bind->inner;
 		}
 		node = rcu_dereference(*bl_node_slot(dentry));
-		if (node && node->gen == bl_rules_generation())
+		if (node && node->gen == bl_rules_generation()) {
+			*viewed = node->viewed;
 			return node->inner;
+		}
 	}
 	/* A working directory, say, that no walk has come through since. */
 	bl_dentry_walk(dentry, &where, &mnt);
-	inner = where.inner;
 	bl_where_put(&where);
 	bl_mnt_put(mnt);
-	return inner;
+	*viewed = where.viewed;
+	return where.inner;
 }
 
 /**
@@ -362,6 +364,7 @@ static struct bl_node *bl_node_bound(struct bl_link *link, unsigned long gen)
 	node->link = link;
 	node->bind = bind;
 	node->inner = bind->inner;
+	node->viewed = bind->viewed;
 	node->gen = gen;
 	if (bind->real.dentry) {
 		node->real.dentry = dget(bind->real.dentry);
@@ -570,6 +573,7 @@ static struct bl_node *bl_node_walked(struct dentry *dentry)
 	if (!IS_ERR(node)) {
 		node->check = true;
 		node->inner = where.inner;
+		node->viewed = where.viewed;
 		node->way = where.way;
 		if (mnt) {
 			node->real.dentry = dget(where.path.dentry);
@@ -595,17 +599,19 @@ struct bl_node *bl_node_get(struct dentry *dentry, struct dentry *parent,
 	struct bl_node *node;
 	struct bl_real real;
 	struct bl_at at;
+	bool viewed;
 	int err;
 
 	err = bl_at_get(dentry, parent, &at);
 	if (err)
 		return ERR_PTR(err);
+	bl_dentry_inner(parent, &viewed);
 	if (at.link) {
 		node = bl_node_bound(at.link, at.gen);
 		bl_link_put(at.link);
 		if (!IS_ERR(node) && node->mnt)
 			bl_tree_stack(dentry->d_sb, node->mnt->mnt->mnt_sb);
-	} else if (bl_dentry_inner(parent)) {
+	} else if (viewed) {
 		node = bl_node_walked(dentry);
 	} else {
 		err = bl_real_get(parent, &real);
@@ -821,7 +827,8 @@ static int bl_d_weak_revalidate(struct dentry *dentry, unsigned int flags)
 	struct bl_tree *tree = bl_tree(dentry->d_sb);
 	struct bl_bind *bind;
 
-	if (dentry != dentry->d_sb->s_root)
+	/* Before it is attached nothing has to be there yet. */
+	if (dentry != dentry->d_sb->s_root || !d_mountpoint(tree->key))
 		return 1;
 	bind = bl_root_get(tree);
 	if (IS_ERR(bind))

@@ -66,7 +66,13 @@ static int bl_place_bound(struct bl_link *link, struct bl_place *place)
 	return err;
 }
 
-/* A name inside of a link in whose backing there are links. */
+/* A directory that only leads to links is made of nothing. */
+static bool bl_is_way(const struct inode *inode)
+{
+	return !BL_I(inode)->real && !bl_is_root(inode);
+}
+
+/* A name inside of a link whose backing has a view of its own. */
 static int bl_place_walked(struct dentry *dentry, struct bl_place *place)
 {
 	struct bl_where where;
@@ -76,22 +82,18 @@ static int bl_place_walked(struct dentry *dentry, struct bl_place *place)
 	err = bl_dentry_walk(dentry, &where, &mnt);
 	if (mnt && (!err || err == -ENOENT))
 		err = bl_place_at(where.path.dentry, mnt, place);
-	else if (!err)
+	else if (!err || (err == -ENOENT &&
+			  bl_is_way(d_inode(dentry->d_parent))))
 		err = -EROFS;
 	bl_where_put(&where);
 	bl_mnt_put(mnt);
 	return err;
 }
 
-/* A directory that only leads to links is made of nothing. */
-static bool bl_is_way(const struct inode *inode)
-{
-	return !BL_I(inode)->real && !bl_is_root(inode);
-}
-
 static int bl_place_get(struct dentry *dentry, struct bl_place *place)
 {
 	struct bl_link *link = bl_dentry_link(dentry);
+	bool viewed;
 	int err;
 
 	memset(place, 0, sizeof(*place));
@@ -102,11 +104,11 @@ static int bl_place_get(struct dentry *dentry, struct bl_place *place)
 		bl_link_put(link);
 		return err;
 	}
-	if (bl_is_way(d_inode(dentry->d_parent)) &&
-	    !bl_dentry_inner(dentry->d_parent))
-		return -EROFS;
-	if (bl_dentry_inner(dentry->d_parent))
+	bl_dentry_inner(dentry->d_parent, &viewed);
+	if (viewed)
 		return bl_place_walked(dentry, place);
+	if (bl_is_way(d_inode(dentry->d_parent)))
+		return -EROFS;
 	return bl_real_get(dentry->d_parent, &place->parent);
 }
 
@@ -384,6 +386,14 @@ int bl_link_op(struct dentry *old, struct inode *dir, struct dentry *new)
 	return err;
 }
 
+/* Whether links are below @dentry, in whatever view. */
+static bool bl_leads_to_links(struct dentry *dentry)
+{
+	bool viewed;
+
+	return bl_dentry_below(dentry) || bl_dentry_inner(dentry, &viewed);
+}
+
 static int bl_remove(struct dentry *dentry, bool dir)
 {
 	struct inode *victim;
@@ -391,7 +401,7 @@ static int bl_remove(struct dentry *dentry, bool dir)
 	int err;
 
 	/* The way to other links. */
-	if (bl_dentry_below(dentry) || bl_dentry_inner(dentry))
+	if (bl_leads_to_links(dentry))
 		return -EBUSY;
 	do {
 		err = bl_change_begin(dentry, &c);
@@ -579,8 +589,7 @@ int bl_rename(struct mnt_idmap *idmap, struct inode *old_dir,
 	struct bl_place from, to;
 	int err, tries = 0;
 
-	if (bl_dentry_below(old) || bl_dentry_below(new) ||
-	    bl_dentry_inner(old) || bl_dentry_inner(new))
+	if (bl_leads_to_links(old) || bl_leads_to_links(new))
 		return -EBUSY;
 	do {
 		err = bl_place_get(old, &from);

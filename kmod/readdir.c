@@ -197,6 +197,7 @@ static int bl_listing_begin(struct bl_listing *listing)
 	struct dentry *dentry = listing->file->f_path.dentry;
 	struct bl_tree *tree = bl_tree(dentry->d_sb);
 	char *buf, *path;
+	bool viewed;
 	int n;
 
 	buf = __getname();
@@ -211,7 +212,7 @@ static int bl_listing_begin(struct bl_listing *listing)
 		listing->nr = 1;
 	}
 	path = dentry_path_raw(dentry, buf, PATH_MAX);
-	if (!IS_ERR(path) && bl_dentry_inner(dentry)) {
+	if (!IS_ERR(path) && bl_dentry_inner(dentry, &viewed)) {
 		n = bl_walk_rules(tree, path, listing->dirs + listing->nr,
 				  listing->spaces + listing->nr,
 				  BL_LISTING_MAX - listing->nr);
@@ -246,9 +247,10 @@ int bl_iterate(struct file *file, struct dir_context *ctx)
 		.file = file,
 	};
 	struct file *real;
+	bool viewed;
 	int err;
 
-	if (bl_dentry_below(dentry) || bl_dentry_inner(dentry)) {
+	if (bl_dentry_below(dentry) || bl_dentry_inner(dentry, &viewed)) {
 		err = bl_listing_begin(&listing);
 		if (err)
 			return err;

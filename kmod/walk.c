@@ -708,6 +708,8 @@ static void bl_where_set(struct bl_where *where, struct bl_pos *pos, int err,
 	if (err && err != -ENOENT)
 		return;
 	where->inner = bl_pos_below(outer ? pos : pos->inner);
+	for (at = outer ? pos : pos->inner; at; at = at->inner)
+		where->viewed |= !!at->tree;
 	where->way = !err && bl_pos_is_way(pos);
 	if (where->way || !real->dentry ||
 	    (err && !d_is_negative(real->dentry)))
