@@ -369,6 +369,7 @@ struct bl_proof {
  * @inner: links are below it in the view of the backing path
  * @viewed: the backing path is in a tree, and has a view of its own: links
  *	below it, and what is mounted there on the tree
+ * @linked: it is inside of a link
  */
 struct bl_where {
 	struct path path;
@@ -376,6 +377,7 @@ struct bl_where {
 	bool way;
 	bool inner;
 	bool viewed;
+	bool linked;
 };
 
 /**
@@ -634,7 +636,6 @@ int bl_splice(struct dentry *dentry, struct bl_node *node);
 struct dentry *bl_dentry_opened(struct super_block *sb,
 				const struct bl_real *real);
 void bl_tree_forget(struct bl_tree *tree, const char *virtual);
-bool bl_tree_covered(struct bl_tree *tree, const char *virtual);
 
 /* dir.c: changing directories */
 

@@ -462,11 +462,25 @@ void bl_real_put(struct bl_real *real)
 	bl_mnt_put(real->mnt);
 }
 
+/* Have @node show what a walk found instead of its lower dentry. */
+static void bl_node_show(struct bl_node *node, const struct bl_where *where,
+			 struct bl_mnt *mnt)
+{
+	dput(node->real.dentry);
+	bl_mnt_put(node->mnt);
+	node->real.mnt = mnt->mnt;
+	node->real.dentry = dget(where->path.dentry);
+	node->mnt = bl_mnt_hold(mnt);
+	node->inode = d_inode(where->path.dentry);
+	node->inner = where->inner;
+	node->viewed = where->viewed;
+}
+
 /*
- * Something is mounted on @node->lower: see whether the user sees it. The
- * private mount has no mounts of its own, so the virtual path is followed.
+ * Something is mounted on @node->lower, beneath the tree: see whether the user
+ * sees it, by following the virtual path in the user's mounts.
  */
-static int bl_node_cross(struct dentry *dentry, struct bl_node *node)
+static int bl_node_cross_carrier(struct dentry *dentry, struct bl_node *node)
 {
 	struct bl_tree *tree = bl_tree(dentry->d_sb);
 	char *buf = __getname(), *path;
@@ -481,9 +495,7 @@ static int bl_node_cross(struct dentry *dentry, struct bl_node *node)
 	err = IS_ERR(path) ? PTR_ERR(path) :
 		bl_walk_path(&tree->root, path, 0, &where, NULL);
 	__putname(buf);
-	/* Whose mounts are seen can change at any time. */
-	node->check = true;
-	if (err) {
+	if (err || !where.path.dentry) {
 		bl_where_put(&where);
 		return err == -ENOMEM ? err : 0;
 	}
@@ -501,16 +513,40 @@ static int bl_node_cross(struct dentry *dentry, struct bl_node *node)
 	if (IS_ERR(mnt)) {
 		err = PTR_ERR(mnt) == -ENOMEM ? -ENOMEM : 0;
 	} else if (mnt) {
-		dput(node->real.dentry);
-		bl_mnt_put(node->mnt);
-		node->real.mnt = mnt->mnt;
-		node->real.dentry = dget(where.path.dentry);
-		node->mnt = mnt;
-		node->inode = d_inode(where.path.dentry);
+		bl_node_show(node, &where, mnt);
 		bl_tree_stack(tree->sb, mnt->mnt->mnt_sb);
+		bl_mnt_put(mnt);
 	}
 	bl_where_put(&where);
 	return err;
+}
+
+/*
+ * Something is mounted on @node->lower. The private mount has no mounts of its
+ * own, so a path is followed: that of the backing, inside of a link.
+ */
+static int bl_node_cross(struct dentry *dentry, struct bl_node *node)
+{
+	struct bl_where where;
+	struct bl_mnt *mnt;
+	int err;
+
+	/* Whose mounts are seen can change at any time. */
+	node->check = true;
+	err = bl_dentry_walk(dentry, &where, &mnt);
+	if (!err && where.linked && mnt) {
+		bl_node_show(node, &where, mnt);
+	} else if (where.linked) {
+		/* It leads nowhere: a link whose backing is missing. */
+		node->inode = NULL;
+		dput(node->real.dentry);
+		node->real.dentry = NULL;
+	} else {
+		err = bl_node_cross_carrier(dentry, node);
+	}
+	bl_where_put(&where);
+	bl_mnt_put(mnt);
+	return err == -ENOENT ? 0 : err;
 }
 
 /* Look @name up in the backing directory, on behalf of @dentry. */
@@ -955,18 +991,4 @@ void bl_tree_forget(struct bl_tree *tree, const char *virtual)
 		return;
 	d_invalidate(dentry);
 	dput(dentry);
-}
-
-/**
- * bl_tree_covered - whether something is mounted over a link in a tree
- * @tree: tree
- * @virtual: virtual path of the link
- */
-bool bl_tree_covered(struct bl_tree *tree, const char *virtual)
-{
-	struct dentry *dentry = bl_tree_cached(tree, virtual);
-	bool covered = dentry && d_mountpoint(dentry);
-
-	dput(dentry);
-	return covered;
 }

@@ -957,15 +957,40 @@ int bl_link_create(struct bl_plan *plan, struct file *tree_file,
 	return err;
 }
 
+/*
+ * Whether something is mounted over @name, a link in the tree that @parent is
+ * in. In other mount namespaces it may be: there it goes with the link.
+ */
+static bool bl_is_covered(const struct path *parent, const char *name)
+{
+	struct qstr qstr = QSTR_INIT(name, strlen(name));
+	struct path path = *parent;
+	bool covered = false;
+
+	if (!bl_is_tree(parent->mnt->mnt_sb))
+		return false;
+	qstr.hash = full_name_hash(parent->dentry, name, qstr.len);
+	path.dentry = d_lookup(parent->dentry, &qstr);
+	if (path.dentry && d_mountpoint(path.dentry)) {
+		mntget(path.mnt);
+		covered = follow_down_one(&path);
+		mntput(path.mnt);
+	}
+	dput(path.dentry);
+	return covered;
+}
+
 /* The canonical form, or what comes nearest to it, of a link's name. */
 static int bl_name(const char *virtual, char *out, struct path *root,
-		   struct bl_why *why)
+		   bool *covered, struct bl_why *why)
 {
 	struct path parent;
 	int err;
 
 	err = bl_canonical(virtual, out, &parent, root, why);
 	if (!err) {
+		if (covered)
+			*covered = bl_is_covered(&parent, bl_path_last(out));
 		path_put(&parent);
 		return 0;
 	}
@@ -996,13 +1021,14 @@ int bl_link_hold(const char *virtual, u32 portid, const void *net,
 		 struct bl_link_info *info, struct bl_why *why)
 {
 	char *name = __getname();
+	bool covered = false;
 	struct bl_link *link;
 	struct path root;
 	int err;
 
 	if (!name)
 		return -ENOMEM;
-	err = bl_name(virtual, name, &root, why);
+	err = bl_name(virtual, name, &root, &covered, why);
 	if (err)
 		goto out;
 	scoped_guard(mutex, &bl_link_mutex) {
@@ -1016,7 +1042,8 @@ int bl_link_hold(const char *virtual, u32 portid, const void *net,
 		} else if (bl_rules_below(&link->space->rules, name)) {
 			err = bl_refuse(why, BINDLINK_A_LINK_VIRTUAL, -EBUSY,
 					"there are links below this one");
-		} else if (link->tree && bl_tree_covered(link->tree, name)) {
+		} else if (covered && link->tree &&
+			   strcmp(link->tree->base, name)) {
 			err = bl_refuse(why, BINDLINK_A_LINK_VIRTUAL, -EBUSY,
 					"something else is mounted over the link");
 		} else {
@@ -1169,7 +1196,7 @@ int bl_link_remove(const char *virtual, u32 portid, const void *net,
 
 	if (!name)
 		return -ENOMEM;
-	err = bl_name(virtual, name, &root, why);
+	err = bl_name(virtual, name, &root, NULL, why);
 	if (err)
 		goto out;
 	scoped_guard(mutex, &bl_link_mutex) {
@@ -1236,7 +1263,7 @@ int bl_link_get_info(const char *virtual, struct bl_link_info *info,
 
 	if (!name)
 		return -ENOMEM;
-	err = bl_name(virtual, name, &root, why);
+	err = bl_name(virtual, name, &root, NULL, why);
 	if (err)
 		goto out;
 	scoped_guard(mutex, &bl_link_mutex) {

@@ -711,6 +711,7 @@ static void bl_where_set(struct bl_where *where, struct bl_pos *pos, int err,
 	for (at = outer ? pos : pos->inner; at; at = at->inner)
 		where->viewed |= !!at->tree;
 	where->way = !err && bl_pos_is_way(pos);
+	where->linked = pos->link;
 	if (where->way || !real->dentry ||
 	    (err && !d_is_negative(real->dentry)))
 		return;
