@@ -8,6 +8,7 @@
 #include <kunit/resource.h>
 #include <kunit/test.h>
 #include <linux/prandom.h>
+#include <linux/rcupdate.h>
 #include <linux/slab.h>
 
 #include "bindlink.h"
@@ -221,7 +222,104 @@ static void bl_rules_many_test(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, atomic_read(&rules->nodes.nelems), 0);
 }
 
+/* NE1, NE5: a path has a link, leads to links, or neither. */
+static void bl_rules_at_test(struct kunit *test)
+{
+	struct bl_rules *rules = test->priv;
+	struct bl_rule rule;
+
+	KUNIT_ASSERT_EQ(test, bl_rules_add(rules, "/a/b/c", BL_RULE_LINK, BL_L(1)), 0);
+	KUNIT_ASSERT_EQ(test, bl_rules_add(rules, "/a/b", BL_RULE_LINK, BL_L(2)), 0);
+
+	guard(rcu)();
+	KUNIT_EXPECT_TRUE(test, bl_rules_at(rules, "/", &rule));
+	KUNIT_EXPECT_PTR_EQ(test, rule.link, NULL);
+	KUNIT_EXPECT_TRUE(test, rule.below);
+	KUNIT_EXPECT_TRUE(test, bl_rules_at(rules, "/a/b", &rule));
+	KUNIT_EXPECT_PTR_EQ(test, rule.link, BL_L(2));
+	KUNIT_EXPECT_TRUE(test, rule.below);
+	KUNIT_EXPECT_TRUE(test, bl_rules_at(rules, "/a/b/c", &rule));
+	KUNIT_EXPECT_PTR_EQ(test, rule.link, BL_L(1));
+	KUNIT_EXPECT_FALSE(test, rule.below);
+	KUNIT_EXPECT_FALSE(test, bl_rules_at(rules, "/a/b/c/d", &rule));
+	KUNIT_EXPECT_FALSE(test, bl_rules_at(rules, "/a/bc", &rule));
+}
+
+/* NE2: the names below a path, each once, in the order they were made. */
+static void bl_rules_names_test(struct kunit *test)
+{
+	static const char * const made[] = { "/d/z", "/d/a/x", "/d/m", "/d/a" };
+	static const char * const names[] = { "z", "a", "m" };
+	struct bl_rules *rules = test->priv;
+	struct bl_rule_node *dir;
+	char name[NAME_MAX + 1];
+	struct bl_rule rule;
+	u32 serial = 0;
+	int i;
+
+	KUNIT_EXPECT_PTR_EQ(test, bl_rules_dir(rules, "/d"), NULL);
+	for (i = 0; i < ARRAY_SIZE(made); i++)
+		KUNIT_ASSERT_EQ(test, bl_rules_add(rules, made[i], BL_RULE_LINK,
+						   BL_L(i + 1)), 0);
+	dir = bl_rules_dir(rules, "/d");
+	KUNIT_ASSERT_NOT_NULL(test, dir);
+
+	rcu_read_lock();
+	for (i = 0; i < ARRAY_SIZE(names); i++) {
+		KUNIT_EXPECT_TRUE(test, bl_rule_next(dir, &serial, name, &rule));
+		KUNIT_EXPECT_STREQ(test, name, names[i]);
+	}
+	KUNIT_EXPECT_FALSE(test, bl_rule_next(dir, &serial, name, &rule));
+	KUNIT_EXPECT_TRUE(test, bl_rule_child(rules, dir, "ab", 1, &rule));
+	KUNIT_EXPECT_PTR_EQ(test, rule.link, BL_L(4));
+	KUNIT_EXPECT_TRUE(test, rule.below);
+	KUNIT_EXPECT_FALSE(test, bl_rule_child(rules, dir, "ab", 2, &rule));
+	rcu_read_unlock();
+
+	/* One that goes and comes again is a new one. */
+	KUNIT_EXPECT_EQ(test, bl_rules_del(rules, "/d/m"), 0);
+	KUNIT_EXPECT_EQ(test, bl_rules_add(rules, "/d/m", BL_RULE_LINK, BL_L(9)), 0);
+	rcu_read_lock();
+	KUNIT_EXPECT_TRUE(test, bl_rule_next(dir, &serial, name, &rule));
+	KUNIT_EXPECT_STREQ(test, name, "m");
+	KUNIT_EXPECT_FALSE(test, bl_rule_next(dir, &serial, name, &rule));
+	rcu_read_unlock();
+
+	/* What is held outlives its rules. */
+	KUNIT_EXPECT_EQ(test, bl_rules_del(rules, "/d/z"), 0);
+	KUNIT_EXPECT_EQ(test, bl_rules_del(rules, "/d/a/x"), 0);
+	KUNIT_EXPECT_EQ(test, bl_rules_del(rules, "/d/a"), 0);
+	KUNIT_EXPECT_EQ(test, bl_rules_del(rules, "/d/m"), 0);
+	KUNIT_EXPECT_PTR_EQ(test, bl_rules_dir(rules, "/d"), NULL);
+	serial = 0;
+	rcu_read_lock();
+	KUNIT_EXPECT_FALSE(test, bl_rule_next(dir, &serial, name, &rule));
+	KUNIT_EXPECT_FALSE(test, bl_rule_child(rules, dir, "a", 1, &rule));
+	rcu_read_unlock();
+	bl_rule_put(dir);
+}
+
+static void bl_rules_generation_test(struct kunit *test)
+{
+	struct bl_rules *rules = test->priv;
+	unsigned long gen = bl_rules_generation();
+
+	KUNIT_EXPECT_EQ(test, bl_rules_del(rules, "/a"), -ENOENT);
+	KUNIT_EXPECT_EQ(test, bl_rules_generation(), gen);
+	KUNIT_EXPECT_EQ(test, bl_rules_add(rules, "/a", BL_RULE_LINK, BL_L(1)), 0);
+	KUNIT_EXPECT_NE(test, bl_rules_generation(), gen);
+	gen = bl_rules_generation();
+	KUNIT_EXPECT_EQ(test, bl_rules_add(rules, "/a", BL_RULE_LINK, BL_L(1)),
+			-EEXIST);
+	KUNIT_EXPECT_EQ(test, bl_rules_generation(), gen);
+	KUNIT_EXPECT_EQ(test, bl_rules_del(rules, "/a"), 0);
+	KUNIT_EXPECT_NE(test, bl_rules_generation(), gen);
+}
+
 static struct kunit_case bl_rules_test_cases[] = {
+	KUNIT_CASE(bl_rules_at_test),
+	KUNIT_CASE(bl_rules_names_test),
+	KUNIT_CASE(bl_rules_generation_test),
 	KUNIT_CASE(bl_rules_add_find_test),
 	KUNIT_CASE(bl_rules_twice_test),
 	KUNIT_CASE(bl_rules_del_test),
