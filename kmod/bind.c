@@ -275,6 +275,9 @@ static struct bl_bind *bl_bind_make(struct bl_where *where, int err,
 	struct bl_mnt *mnt = NULL;
 	struct bl_bind *bind;
 
+	/* The backing path does not exist, for whatever reason. */
+	if (err == -ENOTDIR)
+		err = -ENOENT;
 	if (real->dentry) {
 		if (real->mnt->mnt_sb->s_stack_depth >=
 		    FILESYSTEM_MAX_STACK_DEPTH) {

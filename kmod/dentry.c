@@ -537,7 +537,9 @@ static int bl_node_cross(struct dentry *dentry, struct bl_node *node)
 	if (!err && where.linked && mnt) {
 		bl_node_show(node, &where, mnt);
 	} else if (where.linked) {
-		/* It leads nowhere: a link whose backing is missing. */
+		/* A link whose backing is missing, or only a way to links. */
+		node->inner = where.inner;
+		node->viewed = where.viewed;
 		node->inode = NULL;
 		dput(node->real.dentry);
 		node->real.dentry = NULL;

@@ -1371,6 +1371,9 @@ int bl_link_resolve(const char *path, struct bl_resolution *res,
 	path_put(&root);
 	res->via = via.buf;
 	res->via_len = via.len;
+	/* Nothing is behind a directory that only leads to links. */
+	if (!res->error && where.way)
+		res->error = -ENOENT;
 	if (!res->error) {
 		name = d_path(&where.path, buf, PATH_MAX);
 		if (IS_ERR(name))
