@@ -352,11 +352,8 @@ static struct bl_node *bl_node_bound(struct bl_link *link, unsigned long gen)
 
 	if (IS_ERR(bind))
 		return ERR_CAST(bind);
-	if (bind->error && bind->error != -ENOENT && bind->error != -ENOTDIR) {
-		node = ERR_PTR(bind->error);
-	} else {
-		node = bl_node_alloc(bind->mnt);
-	}
+	node = bind->error && bind->error != -ENOENT ?
+		ERR_PTR(bind->error) : bl_node_alloc(bind->mnt);
 	if (IS_ERR(node)) {
 		bl_bind_put(bind);
 		return node;
@@ -632,7 +629,7 @@ static struct bl_node *bl_node_walked(struct dentry *dentry)
  * Return: the node or ERR_PTR().
  */
 struct bl_node *bl_node_get(struct dentry *dentry, struct dentry *parent,
-				   bool revalidate)
+			    bool revalidate)
 {
 	struct bl_node *node;
 	struct bl_real real;

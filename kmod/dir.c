@@ -228,7 +228,6 @@ static void bl_change_show(struct dentry *dentry, struct bl_change *c)
 	bl_instantiate(dentry, node);
 }
 
-
 /* Returns true when the operation has to be tried again. */
 static bool bl_change_end(struct dentry *dentry, struct bl_change *c, int *err)
 {

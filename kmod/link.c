@@ -612,7 +612,7 @@ static int bl_plan_at_parent(struct bl_plan *plan, const struct path *parent,
 	path_put(&root);
 	if (top)
 		return bl_refuse(why, BINDLINK_A_LINK_VIRTUAL, -EOPNOTSUPP,
-				 "nothing can be mounted over the root directory, which would have to carry the link; make an object of the same kind at the virtual path first, or use a path in a directory");
+				 "a root directory cannot carry links; create the virtual path first");
 	if (bl_is_remote(parent->mnt->mnt_sb))
 		return bl_refuse(why, BINDLINK_A_LINK_VIRTUAL, -EOPNOTSUPP,
 				 "the virtual path is on a remote filesystem");
@@ -681,8 +681,8 @@ static int bl_plan_carrier(struct bl_plan *plan, const struct path *parent,
 		return bl_plan_at_parent(plan, parent, why);
 	return bl_refuse(why, BINDLINK_A_LINK_ATTACH, -EOPNOTSUPP,
 			 at->dentry ?
-			 "a directory can be mounted over a directory only, and a file over a file; the parent has to carry this link" :
-			 "the virtual path does not exist; its parent has to carry this link");
+			 "a directory cannot be mounted over a file, nor a file over a directory" :
+			 "nothing can be mounted at a virtual path that does not exist");
 }
 
 static int bl_plan_check(struct bl_plan *plan, const struct path *parent,

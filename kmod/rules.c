@@ -267,8 +267,8 @@ int bl_rules_add(struct bl_rules *rules, const char *path,
 		return -EINVAL;
 	if (node->kind != BL_RULE_NONE)
 		return -EEXIST;
-	/* Readers look at the kind first. */
 	WRITE_ONCE(node->link, link);
+	/* Readers look at the kind first; see bl_rule_read(). */
 	smp_store_release(&node->kind, kind);
 	rules->count++;
 	bl_rules_changed();

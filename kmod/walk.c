@@ -527,8 +527,7 @@ static bool bl_symlink_protected(const struct path *link)
 	bool protected;
 
 	dir = d_inode(parent);
-	protected = (dir->i_mode & (S_ISVTX | S_IWOTH)) ==
-		    (S_ISVTX | S_IWOTH) &&
+	protected = (dir->i_mode & 01002) == 01002 &&
 		    !uid_eq(inode->i_uid, current_fsuid()) &&
 		    !uid_eq(inode->i_uid, dir->i_uid);
 	dput(parent);
