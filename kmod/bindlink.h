@@ -277,6 +277,7 @@ int bl_link_hold(const char *virtual, u32 portid, const void *net,
 		 struct bl_link_info *info, struct bl_why *why);
 int bl_link_remove(const char *virtual, u32 portid, const void *net,
 		   struct bl_why *why);
+void bl_tree_hold(struct bl_tree *tree, u32 portid, const void *net);
 void bl_link_release_holder(u32 portid, const void *net);
 int bl_link_get_info(const char *virtual, struct bl_link_info *info,
 		     struct bl_why *why);
@@ -471,6 +472,9 @@ void bl_bind_exit(void);
  * @key: dentry of the carrier, pinned by @carrier
  * @carrier: what the root shows without a link; never changes
  * @is_dir: the root is a directory; never changes
+ * @holder: port of the netlink socket that is about to detach it, which has no
+ *	links, or 0; bl_link_mutex
+ * @holder_net: network namespace of that socket, for comparison only
  * @attached: it was seen attached; bl_link_mutex
  * @retired: the link of its root was removed, but it is in use
  * @rcu: readers in RCU-walk
@@ -485,6 +489,8 @@ struct bl_tree {
 	struct bl_link __rcu *link;
 	struct dentry *key;
 	struct bl_bind *carrier;
+	const void *holder_net;
+	u32 holder;
 	bool is_dir;
 	bool attached;
 	bool retired;

@@ -38,7 +38,7 @@ static LIST_HEAD(bl_trees);
 static DEFINE_XARRAY(bl_links);		/* listed links by id */
 static u64 bl_link_last_id;
 static unsigned int bl_link_gen = 1;
-static unsigned int bl_link_holds;	/* links with a holder */
+static unsigned int bl_link_holds;	/* links and trees with a holder */
 
 static int bl_refuse(struct bl_why *why, int attr, int err, const char *msg)
 {
@@ -234,13 +234,16 @@ static void bl_trees_let_go(struct bl_link *link)
 
 /*
  * Whether all links of @tree are being removed, and @tree with them: whoever
- * holds the last one has been told so.
+ * holds the last one has been told so. Or it has none, and somebody is about to
+ * detach it.
  */
 static bool bl_tree_going(const struct bl_tree *tree)
 {
 	struct bl_link *link;
 
 	lockdep_assert_held(&bl_link_mutex);
+	if (tree->holder)
+		return true;
 	list_for_each_entry(link, &tree->links, home)
 		if (!link->holder)
 			return false;
@@ -1224,6 +1227,24 @@ out:
 }
 
 /**
+ * bl_tree_hold - reserve a tree without links for being detached
+ * @tree: tree; one that has links is not reserved
+ * @portid: port of the asking socket
+ * @net: network namespace of that socket
+ *
+ * Until the socket is closed the tree takes no links, which would go with it.
+ */
+void bl_tree_hold(struct bl_tree *tree, u32 portid, const void *net)
+{
+	guard(mutex)(&bl_link_mutex);
+	if (!list_empty(&tree->links) || tree->holder || list_empty(&tree->list))
+		return;
+	tree->holder = portid;
+	tree->holder_net = net;
+	bl_link_holds++;
+}
+
+/**
  * bl_link_release_holder - a socket was closed
  * @portid: its port
  * @net: its network namespace
@@ -1231,11 +1252,18 @@ out:
 void bl_link_release_holder(u32 portid, const void *net)
 {
 	struct bl_link *link;
+	struct bl_tree *tree;
 	unsigned long id;
 
 	guard(mutex)(&bl_link_mutex);
 	if (!bl_link_holds)
 		return;
+	list_for_each_entry(tree, &bl_trees, list) {
+		if (tree->holder != portid || tree->holder_net != net)
+			continue;
+		tree->holder = 0;
+		bl_link_holds--;
+	}
 	xa_for_each(&bl_links, id, link) {
 		if (link->holder != portid || link->holder_net != net)
 			continue;
@@ -1409,6 +1437,9 @@ void bl_tree_unregister(struct bl_tree *tree)
 
 	guard(mutex)(&bl_link_mutex);
 	list_del_init(&tree->list);
+	if (tree->holder)
+		bl_link_holds--;
+	tree->holder = 0;
 	list_for_each_entry_safe(link, next, &tree->links, home) {
 		bl_link_detach(link);
 		/* Whoever holds it takes it off, and says so. */

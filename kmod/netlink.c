@@ -258,6 +258,9 @@ int bindlink_nl_tree_beneath_doit(struct sk_buff *skb, struct genl_info *info)
 		return PTR_ERR(file);
 	path = file->f_path;
 	path_get(&path);
+	if (bl_is_tree(path.mnt->mnt_sb))
+		bl_tree_hold(bl_tree(path.mnt->mnt_sb), info->snd_portid,
+			     genl_info_net(info));
 	fput(file);
 	if (!bl_is_tree(path.mnt->mnt_sb) ||
 	    path.dentry != path.mnt->mnt_root || !follow_up(&path)) {
