@@ -259,6 +259,19 @@ static bool bl_tree_covers(const struct bl_tree *above,
 	       is_subdir(tree->key, above->key);
 }
 
+/* The tree that is mounted over a directory above @tree, or NULL. */
+static struct bl_tree *bl_tree_cover(const struct bl_tree *tree)
+{
+	struct bl_tree *above;
+
+	lockdep_assert_held(&bl_link_mutex);
+	list_for_each_entry(above, &bl_trees, list)
+		if (above->attached && bl_tree_covers(above, tree) &&
+		    bl_tree_mounted(above))
+			return above;
+	return NULL;
+}
+
 /* @tree was attached: it shows what the trees that it covers showed. */
 static void bl_tree_adopt(struct bl_tree *tree)
 {
@@ -287,8 +300,15 @@ static bool bl_link_observe(struct bl_link *link)
 
 	lockdep_assert_held(&bl_link_mutex);
 	if (link->state == BL_LINK_PENDING && mounted) {
+		struct bl_tree *above = bl_tree_cover(link->tree);
+
 		if (!link->tree->attached)
 			bl_tree_adopt(link->tree);
+		/* One that came at the same time shows the link, too. */
+		if (above) {
+			list_move_tail(&link->home, &above->links);
+			link->tree = above;
+		}
 		link->state = BL_LINK_LIVE;
 		bl_link_gen++;
 		trace_bl_link_create(link->id, link->virtual, link->backing);
@@ -936,10 +956,10 @@ int bl_link_create(struct bl_plan *plan, struct file *tree_file,
 
 	scoped_guard(mutex, &bl_link_mutex) {
 		err = bl_link_conflict(&tree->space->root, link->virtual, why);
-		if (!err && (bl_tree_going(tree) ||
+		if (!err && (bl_tree_going(tree) || bl_tree_cover(tree) ||
 			     (!tree_file && !bl_tree_mounted(tree))))
 			err = bl_refuse(why, BINDLINK_A_LINK_VIRTUAL, -EAGAIN,
-					"the tree that would carry the link is being removed");
+					"the tree that would carry the link is being replaced");
 		if (!err && root && rcu_access_pointer(tree->link))
 			err = bl_refuse(why, BINDLINK_A_LINK_VIRTUAL, -EAGAIN,
 					"the link there before is still going");
