@@ -254,7 +254,11 @@ static bool bl_tree_going(const struct bl_tree *tree)
 static bool bl_tree_covers(const struct bl_tree *above,
 			   const struct bl_tree *tree)
 {
+	size_t len = strlen(above->base);
+
+	/* Most are told apart by their names. */
 	return tree != above && tree->space == above->space &&
+	       !strncmp(tree->base, above->base, len) &&
 	       above->carrier->mnt->source == tree->carrier->mnt->source &&
 	       is_subdir(tree->key, above->key);
 }
