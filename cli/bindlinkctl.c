@@ -76,7 +76,7 @@ static const char usage[] =
 "  create   make a link\n"
 "  remove   remove links\n"
 "  list     list all links\n"
-"  show     show all about one link\n"
+"  show     show all about one link, and which real path is used now\n"
 "  resolve  show which link applies to a path, and which real path is used now\n"
 "  monitor  print links as they are made and removed, until interrupted\n"
 "\n"
@@ -85,9 +85,12 @@ static const char usage[] =
 "  --merge                    show the directory BACKING over that at VIRTUAL\n"
 "  --exception PATH           leave PATH, which is below VIRTUAL, alone; can be\n"
 "                             given more than once\n"
-"  --attach auto|path|parent  what carries the link: VIRTUAL or its parent\n"
-"                             directory; auto, which leaves it to the kernel,\n"
-"                             if it is not given\n"
+"  --attach auto|path|parent  what carries the link: VIRTUAL itself, whose name\n"
+"                             then can be neither removed nor renamed (EBUSY),\n"
+"                             or its parent directory. If this is not given it\n"
+"                             is auto: VIRTUAL if it exists and is a directory\n"
+"                             or not, as BACKING is; else the parent. What is\n"
+"                             part of a link already needs neither.\n"
 "Options of all:\n"
 "  --json                     print JSON, and errors as JSON too\n"
 "  --help                     print this\n"
@@ -249,7 +252,37 @@ static void print_field(const char *name, const char *value)
 	putchar('\n');
 }
 
-static void print_link(const struct bindlink_link *link)
+static void print_arrow(const char *word, const struct bindlink_link *link)
+{
+	printf("%s ", word);
+	put_escaped(stdout, bindlink_link_virtual(link));
+	fputs(" -> ", stdout);
+	put_escaped(stdout, bindlink_link_backing(link));
+	putchar('\n');
+}
+
+/*
+ * Where following leads: the links on the way, but the first, which has been
+ * told; then the real path, or why there is none.
+ */
+static void print_way(const struct bindlink_resolution *resolution)
+{
+	const char *real = bindlink_resolution_real_path(resolution);
+	int error = -bindlink_resolution_error(resolution);
+	const char *name = strerrorname_np(error);
+
+	for (size_t i = 1; i < bindlink_resolution_via_count(resolution); i++)
+		print_field("via", bindlink_resolution_via(resolution, i));
+	if (real)
+		print_field("real path", real);
+	if (error && name)
+		printf("error: %s (%s)\n", strerror(error), name);
+	else if (error)
+		printf("error: %s\n", strerror(error));
+}
+
+static void print_link(const struct bindlink_link *link,
+		       const struct bindlink_resolution *resolution)
 {
 	const char *virtual = bindlink_link_virtual(link);
 	dev_t dev = bindlink_link_dev(link);
@@ -265,6 +298,7 @@ static void print_link(const struct bindlink_link *link)
 	print_field("carrier", carrier_name(bindlink_link_carrier(link)));
 	print_field("carrier path", bindlink_link_carrier_path(link));
 	printf("device: %u:%u\n", major(dev), minor(dev));
+	print_way(resolution);
 
 	if (bindlink_link_carrier(link) != BINDLINK_ATTACH_PATH)
 		return;
@@ -277,47 +311,38 @@ static void print_link(const struct bindlink_link *link)
 static int run_show(const struct arguments *arguments)
 {
 	const char *path = arguments->operands[0];
+	struct bindlink_resolution *resolution;
 	struct bindlink_link *link;
 	int error;
 
 	error = bindlink_get(handle, path, &link);
 	if (error)
 		return fail(arguments, error, path);
+	error = bindlink_resolve(handle, bindlink_link_virtual(link),
+				 &resolution);
+	if (error) {
+		bindlink_link_free(link);
+		return fail(arguments, error, path);
+	}
 	if (arguments->json)
-		put_json(stdout, json_link(link));
+		put_json(stdout, json_shown(link, resolution));
 	else
-		print_link(link);
+		print_link(link, resolution);
+	bindlink_resolution_free(resolution);
 	bindlink_link_free(link);
 	return EXIT_SUCCESS;
-}
-
-static void print_arrow(const char *word, const struct bindlink_link *link)
-{
-	printf("%s ", word);
-	put_escaped(stdout, bindlink_link_virtual(link));
-	fputs(" -> ", stdout);
-	put_escaped(stdout, bindlink_link_backing(link));
-	putchar('\n');
 }
 
 static void print_resolution(const struct bindlink_resolution *resolution)
 {
 	const struct bindlink_link *link = bindlink_resolution_link(resolution);
-	const char *real = bindlink_resolution_real_path(resolution);
-	int error = -bindlink_resolution_error(resolution);
-	const char *name = strerrorname_np(error);
 
 	print_field("path", bindlink_resolution_path(resolution));
 	if (link)
 		print_arrow("link:", link);
 	else
 		puts("link: none");
-	if (real)
-		print_field("real path", real);
-	if (error && name)
-		printf("error: %s (%s)\n", strerror(error), name);
-	else if (error)
-		printf("error: %s\n", strerror(error));
+	print_way(resolution);
 }
 
 /* That a link leads nowhere is what was asked for, and no failure to tell. */

@@ -305,20 +305,46 @@ static struct json_object *json_error(int error, const char *path,
 	return object;
 }
 
+/* Where following leads now: real path or error, and the links on the way. */
+static void add_way(struct json_object *object,
+		    const struct bindlink_resolution *resolution)
+{
+	const char *real = bindlink_resolution_real_path(resolution);
+	int error = bindlink_resolution_error(resolution);
+	struct json_object *array = check(json_object_new_array());
+
+	for (size_t i = 0; i < bindlink_resolution_via_count(resolution); i++)
+		append(array, json_path(bindlink_resolution_via(resolution,
+								i)));
+	add(object, "real_path", real ? json_path(real) : NULL);
+	add(object, "error", error ?
+	    json_error(error, bindlink_resolution_path(resolution),
+		       strerror(-error)) : NULL);
+	add(object, "via", array);
+}
+
+/* A link, and where it leads to. */
+struct json_object *json_shown(const struct bindlink_link *link,
+			       const struct bindlink_resolution *resolution)
+{
+	struct json_object *object = json_link(link);
+	bool mount_point = bindlink_link_carrier(link) == BINDLINK_ATTACH_PATH;
+
+	add(object, "mount_point",
+	    check(json_object_new_boolean(mount_point)));
+	add_way(object, resolution);
+	return object;
+}
+
 /* The link of a resolution is told without its exceptions. */
 struct json_object *json_resolution(const struct bindlink_resolution *resolution)
 {
 	const struct bindlink_link *link = bindlink_resolution_link(resolution);
-	const char *path = bindlink_resolution_path(resolution);
-	const char *real = bindlink_resolution_real_path(resolution);
-	int error = bindlink_resolution_error(resolution);
 	struct json_object *object = check(json_object_new_object());
 	struct json_object *inner = NULL;
 
-	add(object, "path", json_path(path));
-	add(object, "real_path", real ? json_path(real) : NULL);
-	add(object, "error", error ?
-	    json_error(error, path, strerror(-error)) : NULL);
+	add(object, "path", json_path(bindlink_resolution_path(resolution)));
+	add_way(object, resolution);
 	if (link) {
 		inner = check(json_object_new_object());
 		add_link(inner, link);

@@ -20,6 +20,8 @@ struct json_object *json_path(const char *path);
 struct json_object *json_link(const struct bindlink_link *link);
 struct json_object *json_links(const struct bindlink_link **links,
 			       size_t count);
+struct json_object *json_shown(const struct bindlink_link *link,
+			       const struct bindlink_resolution *resolution);
 struct json_object *json_resolution(const struct bindlink_resolution *resolution);
 struct json_object *json_event(const char *event,
 			       const struct bindlink_link *link);

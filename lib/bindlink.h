@@ -123,6 +123,13 @@ const char *bindlink_message(const struct bindlink *handle);
  * All or nothing: if it fails, or if the process is killed before it returns,
  * there is either the whole link or none.
  *
+ * The link is seen in all mount namespaces in which the path leads to the same
+ * place. If the parent of @virtual_path carries it, what is mounted below that
+ * stays where it is; on shared mounts, as copies.
+ *
+ * To enter other namespaces this function, as bindlink_remove(), makes threads,
+ * which have ended when it returns. Those of the program notice nothing.
+ *
  * Return: 0 or a negative errno, besides the general ones:
  *
  *	-EEXIST		there is a link at @virtual_path
@@ -134,6 +141,8 @@ const char *bindlink_message(const struct bindlink *handle);
  *			something that is not a directory
  *	-EINVAL		@virtual_path is "/", @flags has unknown bits, or an
  *			exception is not below @virtual_path
+ *	-EBUSY		something is mounted at @virtual_path, in a directory
+ *			that carries other links
  *	-EOPNOTSUPP	the kernel module cannot make such a link
  *	-EAGAIN		what is at @virtual_path kept changing meanwhile
  */
@@ -181,7 +190,8 @@ int bindlink_create_opts(struct bindlink *handle, const char *virtual_path,
  * @handle: a handle
  * @virtual_path: where the link is
  *
- * Files that are open through the link go on working.
+ * Files that are open through the link go on working. What is mounted on the
+ * link, or below it, goes with it.
  *
  * Return: 0 or a negative errno, besides the general ones:
  *
@@ -371,6 +381,29 @@ int bindlink_resolution_error(const struct bindlink_resolution *resolution);
  */
 const struct bindlink_link *
 bindlink_resolution_link(const struct bindlink_resolution *resolution);
+
+/**
+ * bindlink_resolution_via_count() - How many links were followed.
+ * @resolution: a resolution
+ *
+ * Return: the number; 0 if no link applies, or if the kernel module is one
+ * that does not tell.
+ */
+size_t
+bindlink_resolution_via_count(const struct bindlink_resolution *resolution);
+
+/**
+ * bindlink_resolution_via() - One of the links that were followed.
+ * @resolution: a resolution
+ * @index: which one, from 0: the link that covers the path, then those that
+ *	its backing path leads through, in this order
+ *
+ * Return: the virtual path of the link, valid as long as @resolution, or NULL
+ * if there are not that many.
+ */
+const char *
+bindlink_resolution_via(const struct bindlink_resolution *resolution,
+			size_t index);
 
 /**
  * enum bindlink_event_type - What happened.

@@ -2,7 +2,8 @@
 /*
  * Making a link: plan, make a tree, add the link to it, attach it. Up to the
  * last step all there is hangs on descriptors of this process, so that however
- * it ends nothing is left behind.
+ * it ends nothing is left behind. Then the tree is attached in all other mount
+ * namespaces, too.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -19,15 +20,18 @@
 #include <netlink/attr.h>
 #include <netlink/msg.h>
 
+#include "carry.h"
 #include "handle.h"
 #include "link.h"
 #include "message.h"
+#include "namespaces.h"
 #include "netlink.h"
 #include "path.h"
+#include "settle.h"
 #include "tree.h"
 
 /* How often to begin again when what is at the virtual path has changed. */
-#define CREATE_TRIES	16
+#define CREATE_TRIES	40
 
 /* Up to this field a struct bindlink_create_options is never shorter. */
 #define OPTIONS_MIN	offsetof(struct bindlink_create_options, attach)
@@ -152,12 +156,15 @@ static int make_wish(struct wish *wish, const char *virtual_path,
 	return 0;
 }
 
-/* link-plan, and with a @tree link-new. */
+/*
+ * link-plan, or link-new: into a @tree that is not attached yet, or without
+ * one into the tree that the plan has named.
+ */
 static struct nl_msg *request_link(const struct bl_socket *socket,
-				   const struct wish *wish,
-				   const char *virtual, int tree)
+				   uint8_t command, const struct wish *wish,
+				   int tree)
 {
-	size_t size = nla_total_size((int)strlen(virtual) + 1) +
+	size_t size = nla_total_size((int)strlen(wish->virtual) + 1) +
 		      nla_total_size((int)strlen(wish->backing) + 1) +
 		      3 * nla_total_size(sizeof(uint32_t));
 	struct nl_msg *request;
@@ -166,12 +173,11 @@ static struct nl_msg *request_link(const struct bl_socket *socket,
 	for (size_t i = 0; i < wish->exception_count; i++)
 		size += nla_total_size((int)strlen(wish->exceptions[i]) + 1);
 
-	request = bl_request(socket, tree < 0 ? BINDLINK_CMD_LINK_PLAN :
-			     BINDLINK_CMD_LINK_NEW,
-			     tree < 0 ? 0 : NLM_F_ACK, size);
+	request = bl_request(socket, command, command == BINDLINK_CMD_LINK_NEW ?
+			     NLM_F_ACK : 0, size);
 	if (!request)
 		return NULL;
-	ok = !nla_put_string(request, BINDLINK_A_LINK_VIRTUAL, virtual) &&
+	ok = !nla_put_string(request, BINDLINK_A_LINK_VIRTUAL, wish->virtual) &&
 	     !nla_put_string(request, BINDLINK_A_LINK_BACKING, wish->backing) &&
 	     !nla_put_u32(request, BINDLINK_A_LINK_FLAGS, wish->flags) &&
 	     !nla_put_u32(request, BINDLINK_A_LINK_ATTACH, wish->attach);
@@ -187,16 +193,22 @@ static struct nl_msg *request_link(const struct bl_socket *socket,
 	return request;
 }
 
-static int parse_plan(const struct nlmsghdr *header, void *data)
+static int ask_new(struct bl_socket *socket, const struct wish *wish, int tree)
 {
-	struct bl_record *plan = data;
+	return bl_ask(socket, request_link(socket, BINDLINK_CMD_LINK_NEW, wish,
+					   tree), wish->virtual, NULL, NULL);
+}
+
+static int parse_record(const struct nlmsghdr *header, void *data)
+{
+	struct bl_record *record = data;
 	int error;
 
-	bl_record_clear(plan);
-	error = bl_record_parse(plan, header);
+	bl_record_clear(record);
+	error = bl_record_parse(record, header);
 	if (error)
 		return error;
-	return plan->link.virtual && plan->link.carrier_path ? 0 : -EPROTO;
+	return record->link.virtual && record->link.carrier_path ? 0 : -EPROTO;
 }
 
 /* Has the name gone, or become something else, since the kernel looked at it? */
@@ -214,19 +226,169 @@ static int attach(const struct bl_record *plan, const char *subject, int tree,
 	if (error)
 		bl_fail(error, subject, "cannot mount the link at %s: %s",
 			plan->link.carrier_path, bl_reason(error));
-	return changed(error);
+	/* There is no path to follow here, but that of the link. */
+	return error == -ELOOP ? error : changed(error);
 }
 
-/* Add the link to a tree of its own and attach that. */
+/* A link that is there, and the tree that was made for it. */
+struct arrival {
+	struct bl_socket *socket;
+	struct bl_links links;
+	const char *virtual;
+	struct stat carrier;	/* before the tree was attached */
+	int below;		/* descriptor of it, in the caller's namespace */
+	int tree;		/* of the root of the tree there */
+	bool joined;		/* the tree was there before */
+	bool covers;		/* other trees */
+	uint32_t kind;		/* BINDLINK_ATTACH_* */
+	uint64_t dev;
+};
+
+/*
+ * Adapt what is mounted below the carrier to the tree over it. @tree and @below
+ * are descriptors of the tree's root and of what that covers.
+ */
+static void settle(struct arrival *arrival, const struct bl_place *place,
+		   int tree, int below)
+{
+	const struct bl_ground from = { .fd = below, .path = place->path };
+	const struct bl_ground to = { .fd = tree, .path = place->path };
+
+	if (arrival->covers)
+		bl_settle_trees(&arrival->links, &from, &to, SIZE_MAX);
+	if (arrival->kind == BINDLINK_ATTACH_PARENT)
+		bl_settle_mounts(&arrival->links, &from, &to,
+				 arrival->virtual, BL_LOCKED_STAYS);
+}
+
+/* Attach the tree in another namespace, over what is the same as in ours. */
+static int spread_to(struct arrival *arrival, const struct bl_place *place,
+		     int carrier)
+{
+	struct stat status;
+	int tree;
+
+	if (fstat(carrier, &status) ||
+	    status.st_dev != arrival->carrier.st_dev ||
+	    status.st_ino != arrival->carrier.st_ino ||
+	    (status.st_mode ^ arrival->carrier.st_mode) & S_IFMT)
+		return -ENOENT;
+	tree = bl_tree_make(place->path, carrier);
+	if (tree < 0)
+		return tree;
+	if (bl_tree_attach(tree, carrier)) {
+		close(tree);
+		return -ENOENT;
+	}
+	bl_settle_doubled(&arrival->links, place->path, tree, arrival->dev);
+	return tree;
+}
+
+/* In each namespace, when the link is there in ours. */
+static int arrive(const struct bl_place *place, void *data)
+{
+	struct arrival *arrival = data;
+	int below = -1, tree, fd;
+
+	if (place->own)
+		bl_settle_doubled(&arrival->links, place->path, arrival->tree,
+				  arrival->dev);
+	fd = open(place->path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0)
+		return 0;
+	if (bl_tree_is(fd, arrival->dev)) {
+		/* In ours, or by propagation. */
+		tree = fd;
+		if (arrival->joined) {
+			close(tree);
+			return 0;
+		}
+		below = place->own ?
+			fcntl(arrival->below, F_DUPFD_CLOEXEC, 0) :
+			bl_tree_beneath(arrival->socket, tree);
+	} else if (!place->own) {
+		below = fd;
+		tree = spread_to(arrival, place, below);
+		/* The link may have been removed meanwhile. */
+		if (tree >= 0 && !bl_tree_is(tree, arrival->dev)) {
+			bl_settle_leftover(arrival->socket, place->path,
+					   tree);
+			close(tree);
+			tree = -1;
+		}
+	} else {
+		tree = fd;
+	}
+	if (tree >= 0 && below >= 0)
+		settle(arrival, place, tree, below);
+	if (tree >= 0)
+		close(tree);
+	if (below >= 0)
+		close(below);
+	return 0;
+}
+
+/*
+ * Ask for the link. It lets the kernel notice that the tree is attached, and
+ * tell those who monitor links. What it answers changes nothing any more.
+ */
+static int ask_link(struct bl_socket *socket, const char *virtual,
+		    struct bl_record *link)
+{
+	return bl_ask(socket,
+		      bl_request_path(socket, BINDLINK_CMD_LINK_GET, 0,
+				      BINDLINK_A_LINK_VIRTUAL, virtual),
+		      virtual, parse_record, link);
+}
+
+/* The link is there: show it everywhere. Nothing of this can fail it. */
+static void spread(struct bl_socket *socket, const struct wish *wish,
+		   const struct bl_record *plan, int tree, int carrier,
+		   const struct stat *status)
+{
+	struct arrival arrival = {
+		.socket = socket,
+		.links = { .socket = socket },
+		.virtual = plan->link.virtual,
+		.carrier = *status,
+		.below = carrier,
+		.tree = tree,
+		.kind = plan->link.carrier,
+		.covers = plan->via_count,
+	};
+	struct bl_record link = { 0 };
+
+	if (ask_link(socket, wish->virtual, &link) || !link.has_dev) {
+		bl_record_clear(&link);
+		return;
+	}
+	arrival.dev = link.link.dev;
+	bl_record_clear(&link);
+	/*
+	 * A mount that was being made when the tree was attached may have come
+	 * under it after that was looked at; and ours may have received another
+	 * mount of the tree.
+	 */
+	bl_namespaces_visit(plan->link.carrier_path, BL_OWN_TWICE, arrive,
+			    &arrival);
+	bl_links_forget(&arrival.links);
+}
+
+/* Add the link to a tree of its own, attach that, here and everywhere. */
 static int carry_out(struct bl_socket *socket, const struct wish *wish,
 		     const struct bl_record *plan)
 {
 	const char *path = plan->link.carrier_path;
+	struct stat status;
 	int carrier, tree, error;
 
-	carrier = open(path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
-	if (carrier < 0) {
+	carrier = bl_namespace_open(path);
+	error = carrier < 0 ? carrier : 0;
+	if (!error && fstat(carrier, &status)) {
 		error = -errno;
+		close(carrier);
+	}
+	if (error) {
 		bl_fail(error, wish->virtual, "cannot open %s: %s", path,
 			bl_reason(error));
 		return changed(error);
@@ -237,13 +399,58 @@ static int carry_out(struct bl_socket *socket, const struct wish *wish,
 		close(carrier);
 		return changed(tree);
 	}
-	error = bl_ask(socket, request_link(socket, wish, plan->link.virtual,
-					    tree), wish->virtual, NULL, NULL);
+	error = ask_new(socket, wish, tree);
 	if (!error)
 		error = attach(plan, wish->virtual, tree, carrier);
+	if (!error)
+		spread(socket, wish, plan, tree, carrier, &status);
 	close(tree);
 	close(carrier);
 	return error;
+}
+
+/*
+ * The tree that the link was added to is there, but it may not be everywhere:
+ * who has made it may not have come so far yet.
+ */
+static void spread_tree(struct bl_socket *socket, const struct bl_record *link)
+{
+	struct arrival arrival = {
+		.socket = socket,
+		.links = { .socket = socket },
+		.virtual = link->link.virtual,
+		.below = -1,
+		.tree = bl_namespace_open(link->link.carrier_path),
+		.joined = true,
+		.covers = true,
+		.kind = link->link.carrier,
+		.dev = link->link.dev,
+	};
+
+	if (arrival.tree >= 0)
+		arrival.below = bl_tree_beneath(socket, arrival.tree);
+	if (arrival.below >= 0 && !fstat(arrival.below, &arrival.carrier))
+		bl_namespaces_visit(link->link.carrier_path, BL_OWN_NEVER,
+				    arrive, &arrival);
+	bl_links_forget(&arrival.links);
+	if (arrival.below >= 0)
+		close(arrival.below);
+	if (arrival.tree >= 0)
+		close(arrival.tree);
+}
+
+/* Add the link to a tree that is there already. */
+static int join_tree(struct bl_socket *socket, const struct wish *wish)
+{
+	struct bl_record link = { 0 };
+	int error = ask_new(socket, wish, -1);
+
+	if (error)
+		return error;
+	if (!ask_link(socket, wish->virtual, &link) && link.has_dev)
+		spread_tree(socket, &link);
+	bl_record_clear(&link);
+	return 0;
 }
 
 static int create(struct bl_socket *socket, const struct wish *wish)
@@ -253,24 +460,17 @@ static int create(struct bl_socket *socket, const struct wish *wish)
 	int error;
 
 	for (int try = 1;; try++) {
-		request = request_link(socket, wish, wish->virtual, -1);
-		error = bl_ask(socket, request, wish->virtual, parse_plan,
+		request = request_link(socket, BINDLINK_CMD_LINK_PLAN, wish,
+				       -1);
+		error = bl_ask(socket, request, wish->virtual, parse_record,
 			       &plan);
-		if (!error)
+		if (!error && plan.has_dev)
+			error = join_tree(socket, wish);
+		else if (!error)
 			error = carry_out(socket, wish, &plan);
 		if (error != -EAGAIN || try == CREATE_TRIES)
 			break;
-	}
-
-	/*
-	 * The link is there. Asking for it lets the kernel notice, and tell
-	 * those who monitor links; what it answers changes nothing any more.
-	 */
-	if (!error) {
-		request = bl_request_path(socket, BINDLINK_CMD_LINK_GET, 0,
-					  BINDLINK_A_LINK_VIRTUAL,
-					  plan.link.virtual);
-		bl_ask(socket, request, wish->virtual, NULL, NULL);
+		bl_pause(try);
 	}
 	bl_record_clear(&plan);
 	return error;

@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <time.h>
 
 #include "handle.h"
 #include "message.h"
@@ -28,4 +29,20 @@ BL_API int bindlink_open(struct bindlink **handle)
 BL_API void bindlink_close(struct bindlink *handle)
 {
 	free(handle);
+}
+
+/**
+ * bl_pause() - Wait before something is tried again.
+ * @try: how often it has been tried
+ *
+ * At first not at all. A removal that others have to wait for takes some
+ * milliseconds for many mount namespaces.
+ */
+void bl_pause(int try)
+{
+	struct timespec pause = { .tv_nsec = try < 20 ? try * 1000000L :
+				  20000000L };
+
+	if (try > 2)
+		nanosleep(&pause, NULL);
 }

@@ -15,4 +15,6 @@ struct bindlink {
 	uint64_t serial;	/* of all handles; an address can come again */
 };
 
+void bl_pause(int try);
+
 #endif

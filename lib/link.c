@@ -56,32 +56,30 @@ static int take_u64(uint64_t *place, const struct nlattr *attr)
 	return 0;
 }
 
-static int take_exception(struct bindlink_link *link, const struct nlattr *attr)
+/* Add to an array, which has room for a power of two. */
+static int take_more(char ***strings, size_t *count, const struct nlattr *attr)
 {
-	size_t count = link->exception_count;
-	char **exceptions;
+	char **more;
 	int error;
 
-	/* Room for a power of two. */
-	if (!(count & (count - 1))) {
-		exceptions = reallocarray(link->exceptions,
-					  count ? count * 2 : 1,
-					  sizeof(*exceptions));
-		if (!exceptions)
+	if (!(*count & (*count - 1))) {
+		more = reallocarray(*strings, *count ? *count * 2 : 1,
+				    sizeof(*more));
+		if (!more)
 			return -ENOMEM;
-		link->exceptions = exceptions;
+		*strings = more;
 	}
-	link->exceptions[count] = NULL;
-	error = take_string(&link->exceptions[count], attr);
+	(*strings)[*count] = NULL;
+	error = take_string(&(*strings)[*count], attr);
 	if (!error)
-		link->exception_count++;
+		(*count)++;
 	return error;
 }
 
 static int take_attribute(struct bl_record *record, const struct nlattr *attr)
 {
 	struct bindlink_link *link = &record->link;
-	uint32_t error;
+	uint32_t number;
 
 	switch (nla_type(attr)) {
 	case BINDLINK_A_LINK_ID:
@@ -94,7 +92,8 @@ static int take_attribute(struct bl_record *record, const struct nlattr *attr)
 	case BINDLINK_A_LINK_FLAGS:
 		return take_u32(&link->flags, attr);
 	case BINDLINK_A_LINK_EXCEPTION:
-		return take_exception(link, attr);
+		return take_more(&link->exceptions, &link->exception_count,
+				 attr);
 	case BINDLINK_A_LINK_CARRIER:
 		return take_u32(&link->carrier, attr);
 	case BINDLINK_A_LINK_CARRIER_PATH:
@@ -107,9 +106,17 @@ static int take_attribute(struct bl_record *record, const struct nlattr *attr)
 	case BINDLINK_A_LINK_REAL_PATH:
 		return take_string(&record->real_path, attr);
 	case BINDLINK_A_LINK_ERROR:
-		if (take_u32(&error, attr))
+		if (take_u32(&number, attr))
 			return -EPROTO;
-		record->error = (int)error;
+		record->error = (int)number;
+		return 0;
+	case BINDLINK_A_LINK_VIA:
+		return take_more(&record->via, &record->via_count, attr);
+	case BINDLINK_A_LINK_TREE_FD:
+		if (take_u32(&number, attr))
+			return -EPROTO;
+		record->has_tree_fd = true;
+		record->tree_fd = (int)number;
 		return 0;
 	default:
 		return 0;	/* from a newer kernel */
@@ -140,11 +147,16 @@ int bl_record_parse(struct bl_record *record, const struct nlmsghdr *header)
 	return error;
 }
 
+static void free_strings(char **strings, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		free(strings[i]);
+	free(strings);
+}
+
 static void clear_link(struct bindlink_link *link)
 {
-	for (size_t i = 0; i < link->exception_count; i++)
-		free(link->exceptions[i]);
-	free(link->exceptions);
+	free_strings(link->exceptions, link->exception_count);
 	free(link->virtual);
 	free(link->backing);
 	free(link->carrier_path);
@@ -154,6 +166,7 @@ static void clear_link(struct bindlink_link *link)
 void bl_record_clear(struct bl_record *record)
 {
 	clear_link(&record->link);
+	free_strings(record->via, record->via_count);
 	free(record->path);
 	free(record->real_path);
 	memset(record, 0, sizeof(*record));
@@ -358,10 +371,39 @@ static int read_list(struct bindlink_iterator *list, struct bl_socket *socket)
 	}
 }
 
+/**
+ * bl_links_read() - Read the list of links.
+ * @socket: where to ask
+ * @iterator: set on success; free it with bindlink_iterator_free()
+ *
+ * Return: 0 or a negative errno, for which there is a message. There can be
+ * one after success, too.
+ */
+int bl_links_read(struct bl_socket *socket, struct bindlink_iterator **iterator)
+{
+	struct bindlink_iterator *list = calloc(1, sizeof(*list));
+	int error;
+
+	if (!list)
+		return bl_fail(-ENOMEM, NULL, "%s", bl_reason(-ENOMEM));
+	error = read_list(list, socket);
+	if (error)
+		bindlink_iterator_free(list);
+	else
+		*iterator = list;
+	return error;
+}
+
+/* The link with number @index in a list, or NULL. */
+const struct bindlink_link *bl_links_at(const struct bindlink_iterator *list,
+					size_t index)
+{
+	return index < list->count ? list->links[index] : NULL;
+}
+
 BL_API int bindlink_list(struct bindlink *handle,
 			 struct bindlink_iterator **iterator)
 {
-	struct bindlink_iterator *list;
 	struct bl_socket socket;
 	int error;
 
@@ -373,21 +415,12 @@ BL_API int bindlink_list(struct bindlink *handle,
 	error = bl_socket_open(&socket, NULL);
 	if (error)
 		return error;
-
-	list = calloc(1, sizeof(*list));
-	if (list)
-		error = read_list(list, &socket);
-	else
-		error = bl_fail(-ENOMEM, NULL, "%s", bl_reason(-ENOMEM));
+	error = bl_links_read(&socket, iterator);
 	bl_socket_close(&socket);
-	if (error) {
-		bindlink_iterator_free(list);
-		return error;
-	}
 	/* An interrupted try leaves a message although the next one is good. */
-	bl_message_reset(handle);
-	*iterator = list;
-	return 0;
+	if (!error)
+		bl_message_reset(handle);
+	return error;
 }
 
 BL_API const struct bindlink_link *

@@ -112,3 +112,18 @@ bindlink_resolution_link(const struct bindlink_resolution *resolution)
 
 	return bl_record_has_link(record) ? &record->link : NULL;
 }
+
+BL_API size_t
+bindlink_resolution_via_count(const struct bindlink_resolution *resolution)
+{
+	return resolution->record.via_count;
+}
+
+BL_API const char *
+bindlink_resolution_via(const struct bindlink_resolution *resolution,
+			size_t index)
+{
+	const struct bl_record *record = &resolution->record;
+
+	return index < record->via_count ? record->via[index] : NULL;
+}

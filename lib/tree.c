@@ -2,85 +2,22 @@
 /* The mounts that carry links: made, attached, found and detached. */
 #include <errno.h>
 #include <fcntl.h>
-#include <stdbool.h>
-#include <stddef.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
-#include <sys/stat.h>
-#include <sys/syscall.h>
-#include <sys/sysmacros.h>
 #include <unistd.h>
 
-#include <libmount.h>
+#include <netlink/attr.h>
+#include <netlink/msg.h>
 
+#include "link.h"
 #include "message.h"
+#include "mounts.h"
+#include "netlink.h"
 #include "tree.h"
 
-#define FILESYSTEM	"bindlink"
-
 /* How many mounts of one tree, one over the other, are taken off. */
-#define DETACH_MAX	64
-
-/*
- * statmount(2), which headers older than the kernels that bindlink is for do
- * not have.
- */
-#ifndef SYS_statmount
-#define SYS_statmount	457
-#endif
-#ifndef STATX_MNT_ID_UNIQUE
-#define STATX_MNT_ID_UNIQUE	0x00004000U
-#endif
-
-#define MOUNT_SB_BASIC	0x01
-#define MOUNT_BASIC	0x02
-#define MOUNT_POINT	0x10
-#define MOUNT_FS_TYPE	0x20
-#define MOUNT_ALL	(MOUNT_SB_BASIC | MOUNT_BASIC | MOUNT_POINT | \
-			 MOUNT_FS_TYPE)
-
-struct mount_request {
-	uint32_t size;
-	uint32_t spare;
-	uint64_t id;
-	uint64_t param;
-};
-
-struct mount_answer {
-	uint32_t size;
-	uint32_t mount_options;
-	uint64_t mask;
-	uint32_t dev_major;
-	uint32_t dev_minor;
-	uint64_t magic;
-	uint32_t flags;
-	uint32_t fs_type;	/* in @strings, as @mount_point */
-	uint64_t id;
-	uint64_t parent_id;
-	uint32_t old_id;
-	uint32_t old_parent_id;
-	uint64_t attr;
-	uint64_t propagation;
-	uint64_t peer_group;
-	uint64_t master;
-	uint64_t propagate_from;
-	uint32_t root;
-	uint32_t mount_point;
-	uint64_t spare[50];
-	char strings[3 * 4096];
-};
-
-_Static_assert(offsetof(struct mount_answer, strings) == 512,
-	       "struct statmount of the kernel");
-
-enum place {
-	PLACE_UNKNOWN,
-	PLACE_ABSENT,	/* the tree is not mounted there */
-	PLACE_TOP,	/* it is, and nothing over it */
-	PLACE_COVERED,	/* it is, and something else over it */
-};
+#define DETACH_MAX	8
 
 /*
  * What a filesystem context has to say about the last failure, without the
@@ -99,8 +36,8 @@ static void read_log(int context, char *text, size_t size)
 		if (strncmp(line, "e ", 2))
 			continue;
 		start = line + 2;
-		if (!strncmp(start, FILESYSTEM ": ", strlen(FILESYSTEM ": ")))
-			start += strlen(FILESYSTEM ": ");
+		if (!strncmp(start, BL_FILESYSTEM ": ", strlen(BL_FILESYSTEM ": ")))
+			start += strlen(BL_FILESYSTEM ": ");
 		snprintf(text, size, "%s", start);
 	}
 }
@@ -110,7 +47,7 @@ static int configure(int context, int carrier)
 	char number[16];
 
 	snprintf(number, sizeof(number), "%d", carrier);
-	if (fsconfig(context, FSCONFIG_SET_STRING, "source", FILESYSTEM, 0) ||
+	if (fsconfig(context, FSCONFIG_SET_STRING, "source", BL_FILESYSTEM, 0) ||
 	    fsconfig(context, FSCONFIG_SET_STRING, "carrier", number, 0) ||
 	    fsconfig(context, FSCONFIG_CMD_CREATE, NULL, NULL, 0))
 		return -errno;
@@ -130,11 +67,11 @@ int bl_tree_make(const char *subject, int carrier)
 	char reason[512];
 	int context, tree, error;
 
-	context = fsopen(FILESYSTEM, FSOPEN_CLOEXEC);
+	context = fsopen(BL_FILESYSTEM, FSOPEN_CLOEXEC);
 	if (context < 0) {
 		error = -errno;
 		return bl_fail(error, subject,
-			       "cannot begin a mount of type " FILESYSTEM ": %s",
+			       "cannot begin a mount of type " BL_FILESYSTEM ": %s",
 			       bl_reason(error));
 	}
 
@@ -167,169 +104,156 @@ int bl_tree_attach(int tree, int carrier)
 			  MOVE_MOUNT_T_EMPTY_PATH) ? -errno : 0;
 }
 
-static bool ask_mount(uint64_t id, struct mount_answer *answer)
+/**
+ * bl_tree_is() - Whether a descriptor is of the root of a tree.
+ * @fd: the descriptor
+ * @dev: the tree's device number
+ *
+ * Return: whether it is. It cannot be told where what a link leads to is gone.
+ */
+bool bl_tree_is(int fd, uint64_t dev)
 {
-	struct mount_request request = {
-		.size = sizeof(request),
-		.id = id,
-		.param = MOUNT_ALL,
-	};
+	struct bl_mount mount;
+	uint64_t id;
+	bool same;
 
-	return !syscall(SYS_statmount, &request, answer, sizeof(*answer), 0) &&
-	       (answer->mask & MOUNT_ALL) == MOUNT_ALL &&
-	       answer->fs_type < sizeof(answer->strings) &&
-	       answer->mount_point < sizeof(answer->strings);
+	if (bl_mount_id(fd, &id) || bl_mount_read(id, &mount))
+		return false;
+	same = mount.tree && mount.whole && mount.dev == dev;
+	bl_mount_clear(&mount);
+	return same;
 }
 
-static bool is_tree(const struct mount_answer *mount, uint64_t dev)
+static int parse_beneath(const struct nlmsghdr *header, void *data)
 {
-	return mount->dev_major == dev >> 32 &&
-	       mount->dev_minor == (dev & UINT32_MAX) &&
-	       !strcmp(mount->strings + mount->fs_type, FILESYSTEM);
+	struct bl_record record;
+	int *fd = data;
+	int error;
+
+	error = bl_record_parse(&record, header);
+	if (error)
+		return error;
+	if (record.has_tree_fd && record.tree_fd >= 0)
+		*fd = record.tree_fd;
+	else
+		error = -EPROTO;
+	bl_record_clear(&record);
+	return error;
+}
+
+/**
+ * bl_tree_beneath() - Open what a mounted tree covers.
+ * @socket: where to ask
+ * @tree: descriptor of the root of the tree, as it is mounted
+ *
+ * Return: a descriptor, opened with O_PATH, of the place in the mount below,
+ * or a negative errno, for which there is a message.
+ */
+int bl_tree_beneath(struct bl_socket *socket, int tree)
+{
+	struct nl_msg *request;
+	int beneath = -1;
+	int error;
+
+	request = bl_request(socket, BINDLINK_CMD_TREE_BENEATH, 0,
+			     nla_total_size(sizeof(int32_t)));
+	if (request && nla_put_s32(request, BINDLINK_A_LINK_TREE_FD, tree)) {
+		nlmsg_free(request);
+		request = NULL;
+	}
+	error = bl_ask(socket, request, NULL, parse_beneath, &beneath);
+	return error ? error : beneath;
+}
+
+/**
+ * bl_tree_drop() - Detach the mount of a tree that a descriptor is of.
+ * @tree: descriptor of its root
+ * @path: where it is mounted
+ *
+ * By the descriptor, as somebody may just have attached another tree there.
+ *
+ * Return: 0 or a negative errno. Leaves no message.
+ */
+int bl_tree_drop(int tree, const char *path)
+{
+	char link[40];
+
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", tree);
+	if (!umount2(link, MNT_DETACH))
+		return 0;
+	/* In this namespace there may be no /proc, or not ours. */
+	if (errno != ENOENT && errno != ENOTDIR)
+		return -errno;
+	return umount2(path, MNT_DETACH | UMOUNT_NOFOLLOW) ? -errno : 0;
 }
 
 /*
- * Begin at the mount that is seen at @path and go down: this costs the same
- * however many mounts there are. Where @path cannot be looked up, since what
- * the link leads to is gone, it has no answer.
+ * A namespace that was made for another user namespace has its mounts locked.
+ * Asking what is beneath a tree unlocks it.
  */
-static enum place find_by_lookup(const char *path, uint64_t dev)
+static void unlock(struct bl_socket *socket, const char *path, uint64_t dev)
 {
-	struct mount_answer *mount;
-	enum place place = PLACE_TOP;
-	struct statx stat;
-	uint64_t id;
+	int tree = open(path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	int beneath;
 
-	if (statx(AT_FDCWD, path, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT |
-		  AT_STATX_DONT_SYNC, STATX_MNT_ID_UNIQUE, &stat) ||
-	    !(stat.stx_mask & STATX_MNT_ID_UNIQUE))
-		return PLACE_UNKNOWN;
-	if (!(stat.stx_attributes & STATX_ATTR_MOUNT_ROOT))
-		return PLACE_ABSENT;
-	mount = malloc(sizeof(*mount));
-	if (!mount)
-		return PLACE_UNKNOWN;
-
-	id = stat.stx_mnt_id;
-	for (;;) {
-		if (!ask_mount(id, mount)) {
-			place = PLACE_UNKNOWN;
-			break;
-		}
-		if (strcmp(mount->strings + mount->mount_point, path)) {
-			place = PLACE_ABSENT;
-			break;
-		}
-		if (is_tree(mount, dev))
-			break;
-		place = PLACE_COVERED;
-		if (mount->parent_id == id) {
-			place = PLACE_ABSENT;
-			break;
-		}
-		id = mount->parent_id;
+	if (tree < 0)
+		return;
+	if (bl_tree_is(tree, dev)) {
+		beneath = bl_tree_beneath(socket, tree);
+		if (beneath >= 0)
+			close(beneath);
 	}
-	free(mount);
-	return place;
-}
-
-static bool is_entry(struct libmnt_fs *fs, const char *path)
-{
-	const char *target = mnt_fs_get_target(fs);
-
-	return target && !strcmp(target, path);
-}
-
-/* Whether another mount at @path is on top of the mount @id. */
-static bool is_covered(struct libmnt_table *table, const char *path, int id)
-{
-	struct libmnt_iter *iter = mnt_new_iter(MNT_ITER_FORWARD);
-	struct libmnt_fs *fs;
-	bool covered = false;
-
-	if (!iter)
-		return true;
-	while (!covered && !mnt_table_next_fs(table, iter, &fs))
-		covered = is_entry(fs, path) && mnt_fs_get_parent_id(fs) == id;
-	mnt_free_iter(iter);
-	return covered;
-}
-
-static enum place find_in_table(const char *path, uint64_t dev)
-{
-	struct libmnt_table *table;
-	struct libmnt_iter *iter;
-	struct libmnt_fs *fs;
-	enum place place = PLACE_ABSENT;
-
-	table = mnt_new_table_from_file("/proc/self/mountinfo");
-	iter = mnt_new_iter(MNT_ITER_BACKWARD);
-	if (!table || !iter) {
-		mnt_free_iter(iter);
-		mnt_unref_table(table);
-		return PLACE_UNKNOWN;
-	}
-
-	while (place != PLACE_TOP && !mnt_table_next_fs(table, iter, &fs)) {
-		dev_t devno = mnt_fs_get_devno(fs);
-		const char *type = mnt_fs_get_fstype(fs);
-
-		if (!is_entry(fs, path) || !type || strcmp(type, FILESYSTEM) ||
-		    major(devno) != dev >> 32 ||
-		    minor(devno) != (dev & UINT32_MAX))
-			continue;
-		place = is_covered(table, path, mnt_fs_get_id(fs)) ?
-			PLACE_COVERED : PLACE_TOP;
-	}
-	mnt_free_iter(iter);
-	mnt_unref_table(table);
-	return place;
+	close(tree);
 }
 
 /**
  * bl_tree_detach() - Detach a tree.
+ * @socket: where to ask
  * @subject: path for messages
  * @carrier_path: where it is mounted
  * @dev: its device number, as netlink has it
+ * @flags: MNT_DETACH, or 0 for a tree that nobody uses
  *
  * Nothing but this tree is detached, and it is no error if it is not there:
  * an administrator may have unmounted it, or it is in another namespace.
  *
- * Return: 0 or a negative errno, for which there is a message.
+ * Return: 0 or a negative errno, for which there is a message; -EAGAIN if
+ * something else is mounted over the tree, -EBUSY if it is used.
  */
-int bl_tree_detach(const char *subject, const char *carrier_path, uint64_t dev)
+int bl_tree_detach(struct bl_socket *socket, const char *subject,
+		   const char *carrier_path, uint64_t dev, int flags)
 {
-	enum place place;
 	int error;
 
 	for (int i = 0; i < DETACH_MAX; i++) {
-		place = find_by_lookup(carrier_path, dev);
-		if (place == PLACE_UNKNOWN)
-			place = find_in_table(carrier_path, dev);
-
-		switch (place) {
-		case PLACE_ABSENT:
+		switch (bl_mounts_find_tree(carrier_path, dev)) {
+		case BL_FOUND_NONE:
 			return 0;
-		case PLACE_COVERED:
-			return bl_fail(-EBUSY, subject,
+		case BL_FOUND_COVERED:
+			return bl_fail(-EAGAIN, subject,
 				       "something else is mounted over the link at %s",
 				       carrier_path);
-		case PLACE_TOP:
+		case BL_FOUND_TOP:
 			break;
 		default:
 			return bl_fail(-ENOENT, subject,
-				       "cannot read the table of mounts, /proc/self/mountinfo");
+				       "cannot read the table of mounts");
 		}
 
-		if (umount2(carrier_path, MNT_DETACH | UMOUNT_NOFOLLOW)) {
+		if (umount2(carrier_path, flags | UMOUNT_NOFOLLOW)) {
 			error = -errno;
-			/* Somebody else was faster; look again. */
-			if (error == -EINVAL || error == -ENOENT)
+			if (error == -EINVAL)
+				unlock(socket, carrier_path, dev);
+			/*
+			 * Somebody else was faster, or has covered it by
+			 * another tree, whose links may lead anywhere.
+			 */
+			if (error != -EBUSY && error != -EPERM)
 				continue;
 			return bl_fail(error, subject, "cannot unmount %s: %s",
 				       carrier_path, bl_reason(error));
 		}
 	}
-	return bl_fail(-EBUSY, subject, "%s is mounted again and again",
+	return bl_fail(-EAGAIN, subject, "%s is mounted again and again",
 		       carrier_path);
 }

@@ -20,6 +20,7 @@
 #include <netlink/msg.h>
 
 #include "bindlink.h"
+#include "namespaces.h"
 #include "tap.h"
 
 #define FAMILY	0x77
@@ -53,6 +54,9 @@ static struct {
 	bool resolve_fails;
 	bool truncated_string;
 	bool no_id;
+	bool tree_there;	/* before a link is made */
+	bool tree_stays;	/* after it is removed */
+	size_t via;		/* links that a resolution follows */
 	bool noise;		/* before the answer, what is none */
 	size_t longest;		/* request that has come */
 	size_t exceptions_seen;
@@ -70,6 +74,9 @@ int __wrap_fsmount(int fd, unsigned int flags, unsigned int attributes);
 int __wrap_move_mount(int from, const char *from_path, int to,
 		      const char *to_path, unsigned int flags);
 int __wrap_umount2(const char *path, int flags);
+int __wrap_bl_namespaces_visit(const char *path, enum bl_order order,
+			       bl_visit_t visit, void *data);
+int __wrap_bl_namespace_open(const char *path);
 
 static void note(const char *word)
 {
@@ -171,7 +178,7 @@ static void acknowledge(const struct nlmsghdr *request, int error)
 	queue_message(message);
 }
 
-static void put_link(struct nl_msg *message, size_t number)
+static void put_link(struct nl_msg *message, size_t number, bool with_dev)
 {
 	char path[PATH_MAX];
 
@@ -187,7 +194,8 @@ static void put_link(struct nl_msg *message, size_t number)
 	nla_put_u32(message, BINDLINK_A_LINK_CARRIER, BINDLINK_ATTACH_PATH);
 	nla_put_string(message, BINDLINK_A_LINK_CARRIER_PATH,
 		       kernel.carrier_path);
-	nla_put_u64(message, BINDLINK_A_LINK_DEV, 7ULL << 32 | 9);
+	if (with_dev)
+		nla_put_u64(message, BINDLINK_A_LINK_DEV, 7ULL << 32 | 9);
 	nla_put_u32(message, 99, 1);	/* from a newer kernel */
 	memset(path, 'x', sizeof(path));
 	path[0] = '/';
@@ -209,7 +217,7 @@ static void dump(const struct nlmsghdr *request)
 	for (size_t i = 1; i <= kernel.links; i++) {
 		message = genl_answer(request, FAMILY, flags,
 				      BINDLINK_CMD_LINK_GET);
-		put_link(message, i);
+		put_link(message, i, true);
 		queue_message(message);
 	}
 	message = answer(request, NLMSG_DONE, flags);
@@ -278,6 +286,18 @@ static void make_noise(const struct nlmsghdr *request)
 	queue(NULL, 0, 4711, 0);
 }
 
+static bool has_dev(int command)
+{
+	switch (command) {
+	case BINDLINK_CMD_LINK_PLAN:
+		return kernel.tree_there;
+	case BINDLINK_CMD_LINK_HOLD:
+		return !kernel.tree_stays;
+	default:
+		return true;
+	}
+}
+
 static void serve(const struct nlmsghdr *request)
 {
 	static const char *const names[] = {
@@ -287,6 +307,7 @@ static void serve(const struct nlmsghdr *request)
 		[BINDLINK_CMD_LINK_DEL] = "del",
 		[BINDLINK_CMD_LINK_GET] = "get",
 		[BINDLINK_CMD_RESOLVE] = "resolve",
+		[BINDLINK_CMD_TREE_BENEATH] = "beneath",
 	};
 	const struct genlmsghdr *genl = nlmsg_data(request);
 	struct nl_msg *message;
@@ -317,9 +338,15 @@ static void serve(const struct nlmsghdr *request)
 		else
 			nla_put_string(message, BINDLINK_A_LINK_REAL_PATH,
 				       "/backing/x");
+		for (size_t i = 0; i < kernel.via; i++)
+			nla_put_string(message, BINDLINK_A_LINK_VIA,
+				       i ? "/virtual/2" : "/virtual/1");
 	}
-	if (genl->cmd != BINDLINK_CMD_RESOLVE || kernel.links)
-		put_link(message, 1);
+	if (genl->cmd == BINDLINK_CMD_TREE_BENEATH)
+		nla_put_s32(message, BINDLINK_A_LINK_TREE_FD,
+			    open("/", O_PATH | O_CLOEXEC));
+	else if (genl->cmd != BINDLINK_CMD_RESOLVE || kernel.links)
+		put_link(message, 1, has_dev(genl->cmd));
 	queue_message(message);
 }
 
@@ -436,6 +463,29 @@ int __wrap_umount2(const char *path, int flags)
 	return 0;
 }
 
+/*
+ * Of all namespaces only our own, and not in another thread: messages of the
+ * test would be lost.
+ */
+int __wrap_bl_namespaces_visit(const char *path, enum bl_order order,
+			       bl_visit_t visit, void *data)
+{
+	const struct bl_place place = {
+		.path = path,
+		.own = true,
+	};
+
+	note(order == BL_OWN_LAST ? "gather" : "spread");
+	return order == BL_OWN_NEVER ? 0 : visit(&place, data);
+}
+
+int __wrap_bl_namespace_open(const char *path)
+{
+	int fd = open(path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+
+	return fd < 0 ? -errno : fd;
+}
+
 static int count_fds(void)
 {
 	DIR *dir = opendir("/proc/self/fd");
@@ -473,12 +523,12 @@ static int create(void)
 static void test_create(void)
 {
 	start_test();
-	expect("create", create(), 0, "plan " TREE " new attach get", "");
+	expect("create", create(), 0, "plan " TREE " new attach get spread", "");
 
 	start_test();
 	kernel.noise = true;
 	expect("create, with answers to others among the kernel's", create(),
-	       0, "plan " TREE " new attach get", "");
+	       0, "plan " TREE " new attach get spread", "");
 
 	start_test();
 	kernel.no_family = true;
@@ -545,13 +595,13 @@ static void test_create_again(void)
 	kernel.refusals_left[BINDLINK_CMD_LINK_NEW] = 2;
 	expect("changed twice meanwhile", create(), 0,
 	       "plan " TREE " new plan " TREE " new plan " TREE
-	       " new attach get", "");
+	       " new attach get spread", "");
 
 	start_test();
 	kernel.attach_error = ENOENT;
 	kernel.attach_errors_left = 1;
 	expect("gone before it was attached", create(), 0,
-	       "plan " TREE " new attach plan " TREE " new attach get", "");
+	       "plan " TREE " new attach plan " TREE " new attach get spread", "");
 
 	start_test();
 	kernel.refusal[BINDLINK_CMD_LINK_NEW] = EAGAIN;
@@ -561,7 +611,36 @@ static void test_create_again(void)
 
 	start_test();
 	kernel.refusal[BINDLINK_CMD_LINK_GET] = ENOENT;
-	expect("removed by somebody at once", create(), 0, NULL, "");
+	expect("removed by somebody at once", create(), 0,
+	       "plan " TREE " new attach get", "");
+}
+
+static void test_join(void)
+{
+	start_test();
+	kernel.tree_there = true;
+	expect("into a tree that is there", create(), 0,
+	       "plan new get beneath spread", "");
+
+	start_test();
+	kernel.tree_there = true;
+	kernel.refusal[BINDLINK_CMD_LINK_NEW] = EAGAIN;
+	kernel.refusals_left[BINDLINK_CMD_LINK_NEW] = 1;
+	expect("into a tree that went", create(), 0,
+	       "plan new plan new get beneath spread", "");
+
+	start_test();
+	kernel.tree_there = true;
+	kernel.refusal[BINDLINK_CMD_LINK_NEW] = EEXIST;
+	kernel.reason = "there is a link at this path";
+	expect("into a tree, somebody was faster", create(), -EEXIST,
+	       "plan new", "/v: there is a link at this path");
+
+	start_test();
+	kernel.tree_there = true;
+	kernel.refusal[BINDLINK_CMD_LINK_GET] = ENOENT;
+	expect("into a tree, removed by somebody at once", create(), 0, NULL,
+	       "");
 }
 
 static void test_exceptions(void)
@@ -625,7 +704,7 @@ static void test_paths(void)
 	start_test();
 	expect("directory with a slash at its end",
 	       bindlink_create(handle, "/v/", "/proc/self/", 0, NULL, 0), 0,
-	       "plan " TREE " new attach get", "");
+	       "plan " TREE " new attach get spread", "");
 }
 
 static void test_options(void)
@@ -752,11 +831,11 @@ static void test_remove(void)
 	start_test();
 	kernel.carrier_path = "/proc/self/nothing";
 	expect("remove, tree not mounted here", bindlink_remove(handle, "/v"),
-	       0, "hold del", "");
+	       0, "hold gather del", "");
 
 	start_test();
 	expect("remove, another filesystem in the tree's place",
-	       bindlink_remove(handle, "/v"), 0, "hold del", "");
+	       bindlink_remove(handle, "/v"), 0, "hold gather del", "");
 
 	start_test();
 	kernel.refusal[BINDLINK_CMD_LINK_HOLD] = EBUSY;
@@ -766,8 +845,20 @@ static void test_remove(void)
 
 	start_test();
 	kernel.refusal[BINDLINK_CMD_LINK_DEL] = ENOENT;
-	expect("gone meanwhile", bindlink_remove(handle, "/v"), 0, "hold del",
-	       "");
+	expect("gone meanwhile", bindlink_remove(handle, "/v"), 0,
+	       "hold gather del", "");
+
+	start_test();
+	kernel.tree_stays = true;
+	expect("remove, other links in the tree", bindlink_remove(handle, "/v"),
+	       0, "hold del", "");
+
+	start_test();
+	kernel.tree_stays = true;
+	kernel.refusal[BINDLINK_CMD_LINK_DEL] = ENOENT;
+	kernel.reason = "there is no link at this path";
+	expect("gone meanwhile, other links in the tree",
+	       bindlink_remove(handle, "/v"), 0, "hold del", "");
 }
 
 static void test_resolve(void)
@@ -781,17 +872,24 @@ static void test_resolve(void)
 	    !bindlink_resolution_error(resolution) &&
 	    !strcmp(bindlink_resolution_real_path(resolution), "/backing/x"),
 	    "path without a link");
+	tap(!bindlink_resolution_via_count(resolution) &&
+	    !bindlink_resolution_via(resolution, 0), "no links on the way");
 	bindlink_resolution_free(resolution);
 
 	start_test();
 	kernel.links = 1;
 	kernel.resolve_fails = true;
+	kernel.via = 3;
 	error = bindlink_resolve(handle, "/x", &resolution);
 	tap(!error && bindlink_resolution_error(resolution) == -ENOENT &&
 	    !bindlink_resolution_real_path(resolution) &&
 	    !strcmp(bindlink_resolution_path(resolution), "/virtual/1/x") &&
 	    bindlink_link_id(bindlink_resolution_link(resolution)) == 1,
 	    "path with a link that leads nowhere");
+	tap(bindlink_resolution_via_count(resolution) == 3 &&
+	    !strcmp(bindlink_resolution_via(resolution, 0), "/virtual/1") &&
+	    !strcmp(bindlink_resolution_via(resolution, 2), "/virtual/2") &&
+	    !bindlink_resolution_via(resolution, 3), "links on the way");
 	bindlink_resolution_free(resolution);
 }
 
@@ -799,7 +897,7 @@ static void notify(int command, int family)
 {
 	struct nl_msg *message = genl_answer(NULL, family, 0, command);
 
-	put_link(message, 1);
+	put_link(message, 1, true);
 	queue_message(message);
 }
 
@@ -924,6 +1022,7 @@ int main(void)
 		tap_die("bindlink_open");
 	test_create();
 	test_create_again();
+	test_join();
 	test_exceptions();
 	test_paths();
 	test_options();
