@@ -7,7 +7,7 @@
 # shellcheck source=selftests/tap.sh
 . "$(dirname "$0")/tap.sh"
 
-plan 18
+plan 20
 cd "$work" || exit 1
 mkdir v b other
 echo backing >b/x
@@ -138,23 +138,25 @@ refused "$work/none/v" create "$work/none/v" "$work/b"
 refused / create / "$work/b"
 refused "" create "" "$work/b"
 refused "" create "$work/v" ""
-refused "$work/v" create "$work/v" "$work/f"
-refused "$work/f" create "$work/f" "$work/b"
-refused "$work/anchorless" create "$work/anchorless" "$work/b"
+refused "$work/v" create --attach path "$work/v" "$work/f"
+refused "$work/f" create --attach path "$work/f" "$work/b"
+refused "$work/none" create --attach path "$work/none" "$work/b"
+refused /anchorless create /anchorless "$work/b"
 refused "$work/f/x" create "$work/v" "$work/f/x"
 refused "$work/none" resolve "$work/none/x"
 try 0 bindlinkctl create v b
 refused "$work/v" create "$work/v" "$work/b"
-mkdir b/sub
-refused "$work/v/sub" create "$work/v/sub" "$work/other"
-refused "$work" create "$work" "$work/other"
-rmdir b/sub
+refused "$work/v/none/w" create "$work/v/none/w" "$work/other"
+try 0 bindlinkctl create v/sub other
+refused "$work/v" remove "$work/v"
+expect "both are there" 2 "$(links)"
+try 0 bindlinkctl remove v/sub
 try 0 bindlinkctl remove v
 expect "no link" 0 "$(links)"
 expect "no mount" 0 "$(mounts)"
 
 begin AP3_refusals_of_what_is_to_come
-for option in --read-only --merge "--exception $work/v" "--attach parent"; do
+for option in --read-only --merge "--exception $work/v"; do
 	# shellcheck disable=SC2086	# words they are
 	refused "$work" create $option "$work/v" "$work/b"
 done
@@ -166,6 +168,61 @@ try 0 bindlinkctl remove v
 try 0 bindlinkctl create --attach auto v b
 try 0 bindlinkctl remove v
 expect "no link" 0 "$(links)"
+
+# By absolute paths: a shell that is in a directory already stays in the one
+# below the tree.
+begin AP3_carriers
+try 0 bindlinkctl create "$work/anchorless" "$work/b"
+expect "through the link" backing "$(cat "$work/anchorless/x")"
+expect_match "in the listing of its parent" "*anchorless*" "$(ls "$work")"
+try 0 bindlinkctl show anchorless
+expect_match "what carries it" "*parent*" "$out"
+[[ $out != *[Bb][Uu][Ss][Yy]* ]] || fail "its name is not busy: $out"
+try 0 bindlinkctl create v f
+[ -f "$work/v" ] || fail "not of the backing's kind"
+try 0 bindlinkctl create f b
+expect "of the backing's kind" backing "$(cat "$work/f/x")"
+expect "links" 3 "$(links)"
+expect "one mount for all" 1 "$(mounts)"
+try 0 bindlinkctl list
+expect_match "what carries it" "*parent*" "$out"
+try 0 bindlinkctl list --json
+json "$out"
+expect_match "what carries it" '*"parent"*' "$out"
+try 0 bindlinkctl remove anchorless v f
+expect "links" 0 "$(links)"
+expect "mounts" 0 "$(mounts)"
+[ ! -e "$work/anchorless" ] || fail "it is still there"
+try 0 bindlinkctl create --attach parent v b
+expect "through the link" backing "$(cat "$work/v/x")"
+try 0 mv "$work/v" "$work/moved"
+expect "renamed at the backing" backing "$(cat "$work/moved/x")"
+[ ! -e "$work/b" ] || fail "the backing has its old name"
+mv "$work/moved" "$work/b"
+expect "through the link" backing "$(cat "$work/v/x")"
+try 0 bindlinkctl remove v
+expect "mounts" 0 "$(mounts)"
+
+begin AP3_resolve_through_other_links
+try 0 bindlinkctl create v other
+try 0 bindlinkctl create other b
+expect "through both" backing "$(cat v/x)"
+try 0 bindlinkctl resolve v/x
+expect_match "the real path" "*$work/b/x*" "$out"
+try 0 bindlinkctl resolve --json v/x
+json "$out"
+expect_match "the links that were followed" \
+	"*\"$work/v\"*\"$work/other\"*" "$out"
+try 0 bindlinkctl show v
+expect_match "the real path" "*$work/b*" "$out"
+try 0 bindlinkctl create b v
+try 0 bindlinkctl resolve v
+expect_match "why it leads nowhere" "*symbolic links*" "$out$err"
+try 0 bindlinkctl show v
+try 0 bindlinkctl remove b
+try 0 bindlinkctl remove other
+try 0 bindlinkctl remove v
+expect "mounts" 0 "$(mounts)"
 
 begin AP3_errors_in_JSON
 bindlinkctl --json create "$work/v" "$work/none" >out.json 2>err.json

@@ -220,8 +220,9 @@ TEST_F(create, CR3_parent_of_virtual_must_exist)
 	ASSERT_EQ(0, ERR(mkdir(path("%s/w", p->top), 0755)));
 	ASSERT_EQ(0, ERR(mkdir(path("%s/w/hidden", p->top), 0755)));
 	ASSERT_EQ(0, link_make(path("%s/w", p->top), p->b));
-	REFUSED(link_make(path("%s/w/hidden/v", p->top), p->b), ENOENT,
-		EOPNOTSUPP);
+	REFUSED(link_make(path("%s/w/hidden/v", p->top), p->b), ENOENT);
+	REFUSED(link_attach(path("%s/w/hidden/v", p->top), p->b,
+			    BINDLINK_ATTACH_PARENT), ENOENT);
 }
 
 TEST_F(create, CR4_one_link_for_a_path)
@@ -242,49 +243,25 @@ TEST_F(create, CR4_one_link_for_a_path)
 	EXPECT_EQ(1, link_count(p->top));
 }
 
-/* The rest of CR5 comes with links that are carried by the parent. */
-TEST_F(create, CR5_unlike_kinds_are_refused_for_the_present)
+/* What is mounted upon itself cannot become another kind, or come from nothing. */
+TEST_F(create, CR5_carried_at_the_path_only_what_can_be)
 {
 	struct place *p = &self->p;
 
-	ASSERT_EQ(0, ERR(mkdir(p->v, 0755)));
-	ASSERT_EQ(0, put(p->b, "file"));
-	REFUSED(link_make(p->v, p->b), EOPNOTSUPP);
-	ASSERT_EQ(0, ERR(rmdir(p->v)));
-	ASSERT_EQ(0, ERR(unlink(p->b)));
-	ASSERT_EQ(0, put(p->v, "file"));
 	ASSERT_EQ(0, ERR(mkdir(p->b, 0755)));
-	REFUSED(link_make(p->v, p->b), EOPNOTSUPP);
+	REFUSED(link_attach(p->v, p->b, BINDLINK_ATTACH_PATH), EOPNOTSUPP,
+		ENOENT);
+	ASSERT_EQ(0, put(p->v, "file"));
+	REFUSED(link_attach(p->v, p->b, BINDLINK_ATTACH_PATH), EOPNOTSUPP);
 	/* A symlink is no directory, whatever it leads to. */
 	ASSERT_EQ(0, ERR(unlink(p->v)));
 	ASSERT_EQ(0, ERR(symlink(".", p->v)));
-	REFUSED(link_make(p->v, p->b), EOPNOTSUPP);
-}
-
-TEST_F(create, AN1_no_virtual_is_refused_for_the_present)
-{
-	struct place *p = &self->p;
-
-	ASSERT_EQ(0, ERR(mkdir(p->b, 0755)));
-	REFUSED(link_make(p->v, p->b), EOPNOTSUPP);
-}
-
-TEST_F(create, NE1_nested_is_refused_for_the_present)
-{
-	struct place *p = &self->p;
-	const char *above = path("%s/above", p->top);
-	const char *v = path("%s/mid/v", above);
-
-	ASSERT_EQ(0, ERR(mkdir(p->b, 0755)));
-	ASSERT_EQ(0, ERR(mkdir(path("%s/sub", p->b), 0755)));
-	ASSERT_EQ(0, ERR(mkdir(above, 0755)));
-	ASSERT_EQ(0, ERR(mkdir(path("%s/mid", above), 0755)));
-	ASSERT_EQ(0, ERR(mkdir(v, 0755)));
-	ASSERT_EQ(0, link_make(v, p->b));
-	REFUSED(link_make(above, p->b), EOPNOTSUPP);
-	REFUSED(link_make(path("%s/mid", above), p->b), EOPNOTSUPP);
-	REFUSED(link_make(path("%s/sub", v), p->b), EOPNOTSUPP);
-	EXPECT_STREQ("sub", names(v));
+	REFUSED(link_attach(p->v, p->b, BINDLINK_ATTACH_PATH), EOPNOTSUPP);
+	ASSERT_EQ(0, ERR(unlink(p->v)));
+	ASSERT_EQ(0, ERR(rmdir(p->b)));
+	ASSERT_EQ(0, ERR(mkdir(p->v, 0755)));
+	ASSERT_EQ(0, put(p->b, "file"));
+	REFUSED(link_attach(p->v, p->b, BINDLINK_ATTACH_PATH), EOPNOTSUPP);
 }
 
 TEST_F(create, CR6_a_link_through_symlinks_in_the_parent)
@@ -428,6 +405,12 @@ TEST_F(create, CR7_read_only_and_merged_are_refused_for_the_present)
 				BINDLINK_FLAG_MERGED, NULL, 0), EOPNOTSUPP);
 	REFUSED(link_make_flags(p->v, file, BINDLINK_FLAG_MERGED, NULL, 0),
 		EOPNOTSUPP, ENOTDIR);
+	/* Anchorless ones, too. */
+	ASSERT_EQ(0, ERR(rmdir(p->v)));
+	REFUSED(link_make_flags(p->v, p->b, BINDLINK_FLAG_READ_ONLY, NULL, 0),
+		EOPNOTSUPP);
+	REFUSED(link_make_flags(p->v, p->b, BINDLINK_FLAG_MERGED, NULL, 0),
+		EOPNOTSUPP);
 }
 
 TEST_F(create, EX1_exceptions_are_refused_for_the_present)
@@ -548,6 +531,8 @@ TEST_F(create, CR10_the_root_directory)
 	REFUSED(link_make("/.", p->b), EINVAL);
 	REFUSED(link_make("/..", p->b), EINVAL);
 	REFUSED(link_make("/tmp/..", p->b), EINVAL);
+	REFUSED(link_attach("/", p->b, BINDLINK_ATTACH_PARENT), EINVAL);
+	REFUSED(link_attach("/", p->b, BINDLINK_ATTACH_PATH), EINVAL);
 }
 
 /* Two overlays on top of one another are as deep as stacking goes. */

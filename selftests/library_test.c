@@ -158,9 +158,11 @@ TEST_F(library, AP2_options_of_another_size)
 	big.o.attach = BINDLINK_ATTACH_PATH;
 	EXPECT_EQ(0, bindlink_create_opts(self->h, p->v, p->b, &big.o));
 	EXPECT_EQ(0, bindlink_remove(self->h, p->v));
-	/* Comes with links that are carried by the parent. */
 	big.o.attach = BINDLINK_ATTACH_PARENT;
-	FAILS(EOPNOTSUPP, bindlink_create_opts(self->h, p->v, p->b, &big.o));
+	EXPECT_EQ(0, bindlink_create_opts(self->h, p->v, p->b, &big.o));
+	EXPECT_STREQ("parent", link_carrier(p->v));
+	EXPECT_EQ(0, bindlink_remove(self->h, p->v));
+	EXPECT_EQ(0, mounted(p->top));
 }
 
 TEST_F(library, AP2_resolve)

@@ -44,6 +44,15 @@ int link_make(const char *virt, const char *back)
 	return link_make_flags(virt, back, 0, NULL, 0);
 }
 
+int link_attach(const char *virt, const char *back, uint32_t attach)
+{
+	struct bindlink_create_options o = {
+		.size = sizeof(o), .attach = attach,
+	};
+
+	return answer(bindlink_create_opts(handle(), virt, back, &o));
+}
+
 int link_drop(const char *virt)
 {
 	return answer(bindlink_remove(handle(), virt));
@@ -77,21 +86,74 @@ const char *link_listed(const char *virt)
 	return found;
 }
 
+const char *link_carrier(const char *virt)
+{
+	struct bindlink_link *l;
+	uint32_t carrier;
+
+	if (bindlink_get(handle(), virt, &l))
+		return "!ENOENT";
+	carrier = bindlink_link_carrier(l);
+	bindlink_link_free(l);
+	return carrier == BINDLINK_ATTACH_PATH ? "path" :
+	       carrier == BINDLINK_ATTACH_PARENT ? "parent" : "neither";
+}
+
+static bool at_or_below(const char *file, const char *dir)
+{
+	size_t len = dir ? strlen(dir) : 0;
+
+	return !dir || (!strncmp(file, dir, len) &&
+			(!file[len] || file[len] == '/'));
+}
+
+int link_clear(const char *dir)
+{
+	struct bindlink_iterator *all;
+	const struct bindlink_link *l;
+	int err = 0, last = 0;
+	const char *deepest;
+	size_t len;
+
+	/* What cannot be removed now can be, maybe, when others are gone. */
+	do {
+		len = 0;
+		deepest = NULL;
+		all = table();
+		if (!all)
+			return -EIO;
+		while ((l = bindlink_iterator_next(all))) {
+			const char *virt = bindlink_link_virtual(l);
+
+			if (!at_or_below(virt, dir) || strlen(virt) <= len)
+				continue;
+			len = strlen(virt);
+			deepest = virt;
+		}
+		if (deepest)
+			deepest = path("%s", deepest);
+		bindlink_iterator_free(all);
+		if (!deepest)
+			break;
+		err = link_drop(deepest);
+		if (err) {
+			fprintf(stderr, "# %s\n", link_why());
+			last = err;
+		}
+	} while (!err);
+	return last;
+}
+
 int link_count(const char *dir)
 {
 	struct bindlink_iterator *all = table();
 	const struct bindlink_link *l;
-	size_t len = dir ? strlen(dir) : 0;
 	int n = 0;
 
 	if (!all)
 		return -1;
-	while ((l = bindlink_iterator_next(all))) {
-		const char *virt = bindlink_link_virtual(l);
-
-		n += !dir || (!strncmp(virt, dir, len) &&
-			      (!virt[len] || virt[len] == '/'));
-	}
+	while ((l = bindlink_iterator_next(all)))
+		n += at_or_below(bindlink_link_virtual(l), dir);
 	bindlink_iterator_free(all);
 	return n;
 }

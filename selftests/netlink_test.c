@@ -168,12 +168,13 @@ TEST_F(netlink, AP1_attributes_left_out)
 		uint16_t needs[3];
 	} cases[] = {
 		{ BINDLINK_CMD_LINK_PLAN, { VIRTUAL, BACKING } },
-		{ BINDLINK_CMD_LINK_NEW, { VIRTUAL, BACKING,
-					   BINDLINK_A_LINK_TREE_FD } },
+		/* Without a tree where one is mounted already. */
+		{ BINDLINK_CMD_LINK_NEW, { VIRTUAL, BACKING } },
 		{ BINDLINK_CMD_LINK_HOLD, { VIRTUAL } },
 		{ BINDLINK_CMD_LINK_DEL, { VIRTUAL } },
 		{ BINDLINK_CMD_LINK_GET, { VIRTUAL } },
 		{ BINDLINK_CMD_RESOLVE, { BINDLINK_A_LINK_PATH } },
+		{ BINDLINK_CMD_TREE_BENEATH, { BINDLINK_A_LINK_TREE_FD } },
 	};
 	struct place *p = &self->p;
 	unsigned int i, out, j;
@@ -435,11 +436,11 @@ TEST_F(netlink, SE1_random)
 
 	TH_LOG("seed %#jx", (uintmax_t)seed);
 	for (round = 0; round < rounds; round++) {
-		nl_start(&self->req, &self->nl, rnd(&seed) % 10,
+		nl_start(&self->req, &self->nl, rnd(&seed) % 12,
 			 rnd(&seed) % 8 ? 0 : rnd(&seed) & NLM_F_DUMP);
 		n = rnd(&seed) % 6;
 		for (i = 0; i < n; i++) {
-			uint16_t type = rnd(&seed) % 16;
+			uint16_t type = rnd(&seed) % 18;
 			size_t len = rnd(&seed) % 40, j;
 
 			if (rnd(&seed) % 20 == 0)
@@ -496,6 +497,14 @@ TEST_F(netlink, CR1_unprivileged)
 		EXPECT_EQ(0, reap(pid))
 			TH_LOG("command %u", commands[i]);
 	}
+	pid = fork_user(USER);
+	if (!pid) {
+		START(BINDLINK_CMD_TREE_BENEATH);
+		PUT_U32(BINDLINK_A_LINK_TREE_FD, 0);
+		_exit(TALK() != -EPERM || !self->nl.msg[0]);
+	}
+	EXPECT_EQ(0, reap(pid))
+		TH_LOG("beneath");
 	pid = fork_user(USER);
 	if (!pid) {
 		nl_close(&self->nl);
@@ -656,6 +665,92 @@ TEST_F(netlink, CR9_a_tree_that_is_not_attached)
 	EXPECT_EQ(0, link_count(NULL));
 	EXPECT_EQ(0, link_make(p->v, p->b))
 		TH_LOG("%s", link_why());
+}
+
+/* Where no tree is, a link needs one of its own. */
+TEST_F(netlink, AP1_a_link_without_a_tree)
+{
+	struct place *p = &self->p;
+	const char *v = path("%s/anchorless", p->top);
+
+	START(BINDLINK_CMD_LINK_NEW);
+	PUT_STR(VIRTUAL, v);
+	PUT_STR(BACKING, p->b);
+	REFUSED(EAGAIN);
+	START(BINDLINK_CMD_LINK_PLAN);
+	PUT_STR(VIRTUAL, v);
+	PUT_STR(BACKING, p->b);
+	EXPECT_EQ(0, TALK())
+		TH_LOG("%s", self->nl.msg);
+	EXPECT_STREQ(p->top, nl_attr_str(&self->nl,
+					 BINDLINK_A_LINK_CARRIER_PATH));
+	EXPECT_EQ(NULL, nl_attr(&self->nl, BINDLINK_A_LINK_DEV));
+	/* With a tree there the plan says so, and it takes one step. */
+	ASSERT_EQ(0, link_make(v, p->b));
+	START(BINDLINK_CMD_LINK_PLAN);
+	PUT_STR(VIRTUAL, path("%s2", v));
+	PUT_STR(BACKING, p->b);
+	EXPECT_EQ(0, TALK())
+		TH_LOG("%s", self->nl.msg);
+	EXPECT_NE(NULL, nl_attr(&self->nl, BINDLINK_A_LINK_DEV));
+	START(BINDLINK_CMD_LINK_NEW);
+	PUT_STR(VIRTUAL, path("%s2", v));
+	PUT_STR(BACKING, p->b);
+	EXPECT_EQ(0, TALK())
+		TH_LOG("%s", self->nl.msg);
+	EXPECT_STREQ("anchorless anchorless2 b v", names(p->top));
+	EXPECT_EQ(0, link_drop(path("%s2", v)))
+		TH_LOG("%s", link_why());
+	EXPECT_EQ(1, mounted(p->top));
+	EXPECT_EQ(0, link_drop(v));
+	EXPECT_EQ(0, mounted(p->top));
+	EXPECT_STREQ("b v", names(p->top));
+}
+
+/* What is beneath a tree, from outside of it. */
+TEST_F(netlink, AP1_beneath_a_tree)
+{
+	struct place *p = &self->p;
+	const char *v = path("%s/anchorless", p->top);
+	const struct nlattr *a;
+	int fds[3], fd, i;
+	struct stat st;
+
+	ASSERT_EQ(0, put(path("%s/sibling", p->top), "sibling"));
+	ASSERT_EQ(0, link_make(v, p->b));
+	fd = open(p->top, O_PATH | O_CLOEXEC);
+	ASSERT_LE(0, fd);
+	START(BINDLINK_CMD_TREE_BENEATH);
+	PUT_U32(BINDLINK_A_LINK_TREE_FD, fd);
+	ASSERT_EQ(0, TALK())
+		TH_LOG("%s", self->nl.msg);
+	a = nl_attr(&self->nl, BINDLINK_A_LINK_TREE_FD);
+	ASSERT_NE(NULL, a);
+	memcpy(&i, (char *)a + NLA_HDRLEN, sizeof(i));
+	ASSERT_LE(0, i);
+	EXPECT_TRUE(fcntl(i, F_GETFL) & O_PATH);
+	EXPECT_TRUE(fcntl(i, F_GETFD) & FD_CLOEXEC);
+	EXPECT_EQ(0, ERR(fstatat(i, "sibling", &st, 0)));
+	EXPECT_EQ(ENOENT, ERR(fstatat(i, "anchorless", &st, 0)));
+	EXPECT_STREQ("b sibling v", names(path("/proc/self/fd/%d", i)));
+	close(i);
+	close(fd);
+	/* Not of a tree, not the root of one, no descriptor. */
+	fds[0] = open(p->b, O_PATH | O_CLOEXEC);
+	fds[1] = open("/", O_PATH | O_CLOEXEC);
+	fds[2] = 9999;
+	for (i = 0; i < 3; i++) {
+		START(BINDLINK_CMD_TREE_BENEATH);
+		PUT_U32(BINDLINK_A_LINK_TREE_FD, fds[i]);
+		EXPECT_GT(0, TALK());
+		EXPECT_NE('\0', self->nl.msg[0]);
+		EXPECT_NE(0, self->nl.offs);
+		close(fds[i]);
+	}
+	i = open("/dev/null", O_RDONLY);
+	EXPECT_EQ(fds[0], i);
+	close(i);
+	EXPECT_EQ(0, link_drop(v));
 }
 
 /* Options of the filesystem that are nonsense. */

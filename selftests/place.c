@@ -6,7 +6,9 @@
 #include <grp.h>
 #include <stdarg.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/sysmacros.h>
+#include <sys/un.h>
 #include <sys/xattr.h>
 #include <time.h>
 
@@ -304,6 +306,44 @@ int add(const char *file, const char *text)
 	return put_flags(file, text, O_APPEND);
 }
 
+static int make_socket(const char *at)
+{
+	struct sockaddr_un addr = { .sun_family = AF_UNIX, };
+	int fd, err = 0;
+
+	if (strlen(at) >= sizeof(addr.sun_path))
+		return -ENAMETOOLONG;
+	strcpy(addr.sun_path, at);
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return -errno;
+	if (bind(fd, (struct sockaddr *)&addr, sizeof(addr)))
+		err = -errno;
+	close(fd);
+	return err;
+}
+
+int make_kind(const char *at, char kind, const char *text)
+{
+	switch (kind) {
+	case '-':
+		return 0;
+	case 'f':
+		return put(at, text);
+	case 'd':
+		return -ERR(mkdir(at, 0755)) ?: put(path("%s/in", at), text);
+	case 'l':
+		return -ERR(symlink("nowhere", at));
+	case 'p':
+		return -ERR(mkfifo(at, 0644));
+	case 'c':
+		return -ERR(mknod(at, S_IFCHR | 0666, makedev(1, 3)));
+	case 's':
+		return make_socket(at);
+	}
+	return -EINVAL;
+}
+
 int copy(const char *from, const char *to, mode_t mode)
 {
 	char buf[65536];
@@ -483,9 +523,9 @@ static void each_mount(void (*fn)(const char *point, const char *type,
 
 struct mounts {
 	const char *at;
-	int exact;
+	const char *type;
+	int exact, count;
 	FILE *dump;
-	char *deepest;
 };
 
 static void mount_seen(const char *point, const char *type, void *data)
@@ -495,15 +535,13 @@ static void mount_seen(const char *point, const char *type, void *data)
 
 	if (m->dump && !strcmp(type, "bindlink"))
 		fprintf(m->dump, "mount %s\n", point);
-	if (!m->at)
+	len = m->at ? strlen(m->at) : 0;
+	if (m->at && (strncmp(point, m->at, len) ||
+		      (point[len] && point[len] != '/')))
 		return;
-	if (!strcmp(point, m->at) && !strcmp(type, "bindlink"))
+	m->count += !m->type || !strcmp(type, m->type);
+	if (m->at && !point[len] && !strcmp(type, "bindlink"))
 		m->exact++;
-	len = strlen(m->at);
-	if (!strncmp(point, m->at, len) && point[len] == '/') {
-		free(m->deepest);
-		m->deepest = strdup(point);
-	}
 }
 
 int mounted(const char *at)
@@ -511,8 +549,15 @@ int mounted(const char *at)
 	struct mounts m = { .at = at, };
 
 	each_mount(mount_seen, &m);
-	free(m.deepest);
 	return m.exact;
+}
+
+int mount_count(const char *dir, const char *type)
+{
+	struct mounts m = { .at = dir, .type = type, };
+
+	each_mount(mount_seen, &m);
+	return m.count;
 }
 
 /* The mounts as text, for state(). */
@@ -523,13 +568,41 @@ void place_dump_mounts(FILE *out)
 	each_mount(mount_seen, &m);
 }
 
-/* The last mount listed below @top, or NULL. */
-static char *mount_below(const char *top)
-{
-	struct mounts m = { .at = top, };
+struct points {
+	const char *top;
+	char *all[1024];
+	int n;
+};
 
-	each_mount(mount_seen, &m);
-	return m.deepest;
+static void point_seen(const char *point, const char *type, void *data)
+{
+	struct points *all = data;
+	size_t len = strlen(all->top);
+
+	(void)type;
+	if (!strncmp(point, all->top, len) &&
+	    (!point[len] || point[len] == '/') && all->n < 1024)
+		all->all[all->n++] = strdup(point);
+}
+
+/* Unmounts all at or below @top, the last one first.  How many are left. */
+static int unmount_all(const char *top)
+{
+	struct points all = { .top = top, };
+	int before = -1;
+
+	/* One that is covered can be had when what covers it is gone. */
+	for (;;) {
+		all.n = 0;
+		each_mount(point_seen, &all);
+		if (!all.n || all.n == before)
+			return all.n;
+		before = all.n;
+		while (all.n) {
+			umount2(all.all[--all.n], MNT_DETACH);
+			free(all.all[all.n]);
+		}
+	}
 }
 
 static const char *base_of(const char *kind)
@@ -577,20 +650,12 @@ const char *place_make(struct place *p, const char *virt, const char *back)
 /* Links and other mounts below @top go first, or the files below would not. */
 static const char *clear(const char *top)
 {
-	const char *why = NULL;
-	char *point;
-	int tries;
 	int err;
 
-	for (tries = 0; tries < 1000 && (point = mount_below(top)); tries++) {
-		err = link_drop(point);
-		if (err && umount2(point, MNT_DETACH))
-			why = path("%s: cannot be unmounted: %s", point,
-				   strerror(errno));
-		free(point);
-		if (why)
-			return why;
-	}
+	/* One that cannot be removed goes with its mount. */
+	link_clear(top);
+	if (unmount_all(top))
+		return path("%s: mounts are left", top);
 	if (link_count(top))
 		return path("%s: links are left in the table", top);
 	err = rm_rf(top);

@@ -52,15 +52,23 @@ const char *place_drop(struct place *p);
 int link_make(const char *virt, const char *back);
 int link_make_flags(const char *virt, const char *back, uint32_t flags,
 		    const char *const *except, unsigned int n);
+/* @attach: BINDLINK_ATTACH_* */
+int link_attach(const char *virt, const char *back, uint32_t attach);
 int link_drop(const char *virt);
 /* The kernel's or the library's message for the last refusal. */
 const char *link_why(void);
 /* Backing path of the link at @virt as listed, or "!ENOENT". */
 const char *link_listed(const char *virt);
+/* What carries it: "path", "parent", or "!ENOENT". */
+const char *link_carrier(const char *virt);
+/* Removes the links at or below @dir, deepest first. 0, or the last errno. */
+int link_clear(const char *dir);
 /* Number of links; of them, those at or below @dir (NULL: all). */
 int link_count(const char *dir);
 /* Number of mounts of type bindlink at exactly @path in this namespace. */
 int mounted(const char *path);
+/* Number of mounts of that type (NULL: of any) at or below @dir (NULL: all). */
+int mount_count(const char *dir, const char *type);
 /* The table and the bindlink mounts as one string, to compare. */
 const char *state(void);
 
@@ -79,6 +87,12 @@ char *tree(const char *dir, bool with_ids);
 /* 0 or a negative errno. */
 int put(const char *file, const char *text);
 int add(const char *file, const char *text);	/* O_APPEND */
+/*
+ * Makes one thing: 'f' a file, 'd' a directory with a file in it, 'l' a symlink
+ * to nowhere, 'p' a FIFO, 'c' a device, 's' a socket, '-' nothing. The file has
+ * @text.
+ */
+int make_kind(const char *at, char kind, const char *text);
 int copy(const char *from, const char *to, mode_t mode);
 int rm_rf(const char *dir);
 
@@ -93,6 +107,19 @@ pid_t fork_user(uid_t uid);
 int reap(pid_t pid);
 /* Exit status of a program, run with its output thrown away. */
 int run(const char *prog, ...) __attribute__((sentinel));
+
+/*
+ * Waits until @cond holds, though not longer than that many seconds, and says
+ * whether it does.
+ */
+#define WITHIN(seconds, cond) ({					\
+	bool __holds;							\
+	int __i;							\
+									\
+	for (__i = 0; !(__holds = (cond)) && __i < (seconds) * 100; __i++) \
+		usleep(10000);						\
+	__holds;							\
+})
 
 /* @n, or less of it where the environment says that all is slow. */
 unsigned int scaled(unsigned int n);
