@@ -13,7 +13,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include <linux/netlink.h>
@@ -238,6 +240,7 @@ struct arrival {
 	struct stat carrier;	/* before the tree was attached */
 	int below;		/* descriptor of it, in the caller's namespace */
 	int tree;		/* of the root of the tree there */
+	uint64_t allowed;	/* MOUNT_ATTR_* that our mount of it lacks */
 	bool joined;		/* the tree was there before */
 	bool covers;		/* other trees */
 	uint32_t kind;		/* BINDLINK_ATTACH_* */
@@ -261,6 +264,41 @@ static void settle(struct arrival *arrival, const struct bl_place *place,
 				 arrival->virtual, BL_LOCKED_STAYS);
 }
 
+/* What the mount of a directory or file forbids. */
+static uint64_t mount_attributes(int fd)
+{
+	struct statvfs status;
+	uint64_t attributes = 0;
+
+	if (fstatvfs(fd, &status))
+		return 0;
+	if (status.f_flag & ST_RDONLY)
+		attributes |= MOUNT_ATTR_RDONLY;
+	if (status.f_flag & ST_NOSUID)
+		attributes |= MOUNT_ATTR_NOSUID;
+	if (status.f_flag & ST_NODEV)
+		attributes |= MOUNT_ATTR_NODEV;
+	if (status.f_flag & ST_NOEXEC)
+		attributes |= MOUNT_ATTR_NOEXEC;
+	return attributes;
+}
+
+/*
+ * The tree shows the carrier with the attributes of its mount in our namespace.
+ * Where it is mounted with stricter ones, they have to hold for the tree.
+ */
+static int tighten(const struct arrival *arrival, int tree, int carrier)
+{
+	struct mount_attr attr = {
+		.attr_set = mount_attributes(carrier) & arrival->allowed,
+	};
+
+	if (!attr.attr_set)
+		return 0;
+	return mount_setattr(tree, "", AT_EMPTY_PATH, &attr, sizeof(attr)) ?
+	       -errno : 0;
+}
+
 /* Attach the tree in another namespace, over what is the same as in ours. */
 static int spread_to(struct arrival *arrival, const struct bl_place *place,
 		     int carrier)
@@ -276,7 +314,7 @@ static int spread_to(struct arrival *arrival, const struct bl_place *place,
 	tree = bl_tree_make(place->path, carrier);
 	if (tree < 0)
 		return tree;
-	if (bl_tree_attach(tree, carrier)) {
+	if (tighten(arrival, tree, carrier) || bl_tree_attach(tree, carrier)) {
 		close(tree);
 		return -ENOENT;
 	}
@@ -306,6 +344,8 @@ static int arrive(const struct bl_place *place, void *data)
 		below = place->own ?
 			fcntl(arrival->below, F_DUPFD_CLOEXEC, 0) :
 			bl_tree_beneath(arrival->socket, tree);
+		if (!place->own && below >= 0)
+			tighten(arrival, tree, below);
 	} else if (!place->own) {
 		below = fd;
 		tree = spread_to(arrival, place, below);
@@ -353,6 +393,7 @@ static void spread(struct bl_socket *socket, const struct wish *wish,
 		.carrier = *status,
 		.below = carrier,
 		.tree = tree,
+		.allowed = ~mount_attributes(carrier),
 		.kind = plan->link.carrier,
 		.covers = plan->via_count,
 	};
@@ -429,6 +470,7 @@ static void spread_tree(struct bl_socket *socket, const struct bl_record *link)
 
 	if (arrival.tree >= 0)
 		arrival.below = bl_tree_beneath(socket, arrival.tree);
+	arrival.allowed = ~mount_attributes(arrival.below);
 	if (arrival.below >= 0 && !fstat(arrival.below, &arrival.carrier))
 		bl_namespaces_visit(link->link.carrier_path, BL_OWN_NEVER,
 				    arrive, &arrival);

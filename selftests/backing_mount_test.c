@@ -253,6 +253,11 @@ static const char *disk_make(struct disk *d, const struct place *p)
 		return path("%s: %s", d->dev, strerror(errno));
 	}
 	close(file);
+	/* Who has it open for writing is in the way of mounts. */
+	close(d->fd);
+	d->fd = open(d->dev, O_RDONLY | O_CLOEXEC);
+	if (d->fd < 0)
+		return path("%s: %s", d->dev, strerror(errno));
 	if (run("mkfs.ext4", "-q", "-F", d->dev, NULL) &&
 	    run("/sbin/mkfs.ext4", "-q", "-F", d->dev, NULL)) {
 		ioctl(d->fd, LOOP_CLR_FD, 0);

@@ -176,10 +176,14 @@ settle 0
 try 0 umount shared
 reload
 
-begin LT4_the_namespace_goes
+begin LT1_LT2_made_in_a_private_namespace_that_goes
 try 0 unshare --mount --propagation private sh -c \
 	"bindlinkctl create '$work/v' '$work/b' && cat '$work/v/x'"
 expect "through the link" backing "$out"
+sleep 1
+settle 1
+expect "through the link here" backing "$(cat v/x)"
+try 0 bindlinkctl remove v
 settle 0
 expect "the original" original "$(cat v/y)"
 reload

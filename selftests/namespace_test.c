@@ -80,6 +80,9 @@ static const char *answer(char *line)
 		return error_name(ERR(mount("tmpfs", a, "tmpfs", 0, NULL)));
 	if (!strcmp(verb, "bind"))
 		return error_name(ERR(mount(a, b, NULL, MS_BIND, NULL)));
+	if (!strcmp(verb, "readonly"))
+		return error_name(ERR(mount(NULL, a, NULL, MS_REMOUNT |
+					    MS_BIND | MS_RDONLY, NULL)));
 	if (!strcmp(verb, "umount"))
 		return error_name(ERR(umount2(a, 0)));
 	if (!strcmp(verb, "detach"))
@@ -673,6 +676,41 @@ TEST_F(namespaces, AN3_LT2_mounts_of_one_namespace)
 	EXPECT_STREQ("", ask(&other, "names %s", m));
 	agent_end(&a);
 	agent_end(&other);
+}
+
+/* A namespace that has the parent read-only does not get it writable. */
+TEST_F(namespaces, TR10_LT2_a_stricter_mount_elsewhere)
+{
+	static const int whats[] = { PRIVATE, SLAVE, USER_NS };
+	struct place *p = &self->p;
+	const char *v = prepare(p->top, p->back, 1);
+	const char *par = path("%s/par1", p->top);
+	struct agent a[ARRAY_SIZE(whats)];
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(whats); i++) {
+		START(a[i], whats[i]);
+		ASSERT_STREQ("ok", ask(&a[i], "bind %s %s", par, par));
+		ASSERT_STREQ("ok", ask(&a[i], "readonly %s", par));
+		ASSERT_STREQ("!EROFS", ask(&a[i], "put %s/new x", par));
+	}
+	ASSERT_EQ(0, link_make(v, path("%s/back1", p->back)))
+		TH_LOG("%s", link_why());
+	for (i = 0; i < ARRAY_SIZE(whats); i++) {
+		EXPECT_STREQ("backing", ask(&a[i], "get %s/in", v));
+		EXPECT_STREQ("!EROFS", ask(&a[i], "put %s/new x", par));
+		EXPECT_STREQ("!EROFS", ask(&a[i], "mkdir %s/dir", par));
+	}
+	EXPECT_EQ(0, put(path("%s/new", par), "here"));
+	EXPECT_EQ(0, put(path("%s/new", v), "there"));
+	ASSERT_EQ(0, link_drop(v))
+		TH_LOG("%s", link_why());
+	for (i = 0; i < ARRAY_SIZE(whats); i++) {
+		EXPECT_STREQ("here", ask(&a[i], "get %s/new", par));
+		EXPECT_STREQ("!EROFS", ask(&a[i], "put %s/new x", par));
+		EXPECT_STREQ("0", ask(&a[i], "trees"));
+		agent_end(&a[i]);
+	}
 }
 
 /* Where the parent is another directory, there is no link. */
