@@ -257,8 +257,8 @@ static bool bl_tree_covers(const struct bl_tree *above,
 	size_t len = strlen(above->base);
 
 	/* Most are told apart by their names. */
-	return tree != above && tree->space == above->space &&
-	       !strncmp(tree->base, above->base, len) &&
+	return tree->key != above->key && tree->space == above->space &&
+	       !above->retired && !strncmp(tree->base, above->base, len) &&
 	       above->carrier->mnt->source == tree->carrier->mnt->source &&
 	       is_subdir(tree->key, above->key);
 }

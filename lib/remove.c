@@ -136,15 +136,14 @@ static int detach(struct departure *departure, const struct bl_place *place)
 	departure->found = true;
 	if (link->carrier == BINDLINK_ATTACH_PARENT)
 		for (int try = 0; error == -EBUSY && try < CARRY_TRIES; try++) {
-			error = bl_tree_detach(departure->socket,
-					       departure->subject, place->path,
+			error = bl_tree_detach(departure->subject, place->path,
 					       link->dev, 0);
 			if (error == -EBUSY && !carry_back(departure, place))
 				break;
 		}
 	if (error == -EBUSY)
-		error = bl_tree_detach(departure->socket, departure->subject,
-				       place->path, link->dev, MNT_DETACH);
+		error = bl_tree_detach(departure->subject, place->path,
+				       link->dev, MNT_DETACH);
 	if (!error)
 		clean_up(departure, place);
 	return error;

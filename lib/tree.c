@@ -187,28 +187,8 @@ int bl_tree_drop(int tree, const char *path)
 	return umount2(path, MNT_DETACH | UMOUNT_NOFOLLOW) ? -errno : 0;
 }
 
-/*
- * A namespace that was made for another user namespace has its mounts locked.
- * Asking what is beneath a tree unlocks it.
- */
-static void unlock(struct bl_socket *socket, const char *path, uint64_t dev)
-{
-	int tree = open(path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
-	int beneath;
-
-	if (tree < 0)
-		return;
-	if (bl_tree_is(tree, dev)) {
-		beneath = bl_tree_beneath(socket, tree);
-		if (beneath >= 0)
-			close(beneath);
-	}
-	close(tree);
-}
-
 /**
  * bl_tree_detach() - Detach a tree.
- * @socket: where to ask
  * @subject: path for messages
  * @carrier_path: where it is mounted
  * @dev: its device number, as netlink has it
@@ -220,8 +200,8 @@ static void unlock(struct bl_socket *socket, const char *path, uint64_t dev)
  * Return: 0 or a negative errno, for which there is a message; -EAGAIN if
  * something else is mounted over the tree, -EBUSY if it is used.
  */
-int bl_tree_detach(struct bl_socket *socket, const char *subject,
-		   const char *carrier_path, uint64_t dev, int flags)
+int bl_tree_detach(const char *subject, const char *carrier_path, uint64_t dev,
+		   int flags)
 {
 	int error;
 
@@ -242,8 +222,6 @@ int bl_tree_detach(struct bl_socket *socket, const char *subject,
 
 		if (umount2(carrier_path, flags | UMOUNT_NOFOLLOW)) {
 			error = -errno;
-			if (error == -EINVAL)
-				unlock(socket, carrier_path, dev);
 			/*
 			 * Somebody else was faster, or has covered it by
 			 * another tree, whose links may lead anywhere.
