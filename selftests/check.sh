@@ -276,9 +276,9 @@ main()
 		ynl)	plain ynl ynl ;;
 		vm)	step vm selftests/vm/selftest.sh stock ;;
 		vmdebug) step vmdebug selftests/vm/selftest.sh -t debug debug ;;
-		stock)	tests stock -k stock -m 1536 -t 1500 ;;
+		stock)	tests stock -k stock -m 1536 -t 1800 ;;
 		kunit)	step kunit kunit ;;
-		debug)	tests debug -k debug -t 3000 ;;
+		debug)	tests debug -k debug -t 3600 ;;
 		ids)	step ids ids ;;
 		*)	usage >&2; exit 2 ;;
 		esac
