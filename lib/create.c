@@ -26,6 +26,7 @@
 #include "handle.h"
 #include "link.h"
 #include "message.h"
+#include "mounts.h"
 #include "namespaces.h"
 #include "netlink.h"
 #include "path.h"
@@ -383,8 +384,8 @@ static int ask_link(struct bl_socket *socket, const char *virtual,
 
 /* The link is there: show it everywhere. Nothing of this can fail it. */
 static void spread(struct bl_socket *socket, const struct wish *wish,
-		   const struct bl_record *plan, int tree, int carrier,
-		   const struct stat *status)
+		   const struct bl_record *plan, int tree, uint64_t id,
+		   int carrier, const struct stat *status)
 {
 	struct arrival arrival = {
 		.socket = socket,
@@ -398,6 +399,7 @@ static void spread(struct bl_socket *socket, const struct wish *wish,
 		.covers = plan->via_count,
 	};
 	struct bl_record link = { 0 };
+	struct bl_mount mount;
 
 	if (ask_link(socket, wish->virtual, &link) || !link.has_dev) {
 		bl_record_clear(&link);
@@ -405,6 +407,19 @@ static void spread(struct bl_socket *socket, const struct wish *wish,
 	}
 	arrival.dev = link.link.dev;
 	bl_record_clear(&link);
+	/*
+	 * Another tree that came at the same time covers ours, and has the
+	 * link: ours would be left over.
+	 */
+	if (!bl_mount_read(id, &mount)) {
+		bool ours = !mount.tree || mount.dev == arrival.dev;
+
+		bl_mount_clear(&mount);
+		if (!ours) {
+			bl_tree_drop(tree, plan->link.carrier_path);
+			return;
+		}
+	}
 	/*
 	 * A mount that was being made when the tree was attached may have come
 	 * under it after that was looked at; and ours may have received another
@@ -422,6 +437,7 @@ static int carry_out(struct bl_socket *socket, const struct wish *wish,
 	const char *path = plan->link.carrier_path;
 	struct stat status;
 	int carrier, tree, error;
+	uint64_t id = 0;
 
 	carrier = bl_namespace_open(path);
 	error = carrier < 0 ? carrier : 0;
@@ -440,11 +456,13 @@ static int carry_out(struct bl_socket *socket, const struct wish *wish,
 		close(carrier);
 		return changed(tree);
 	}
+	/* Of the mount: asked of the root later it would be of the link. */
+	bl_mount_id(tree, &id);
 	error = ask_new(socket, wish, tree);
 	if (!error)
 		error = attach(plan, wish->virtual, tree, carrier);
 	if (!error)
-		spread(socket, wish, plan, tree, carrier, &status);
+		spread(socket, wish, plan, tree, id, carrier, &status);
 	close(tree);
 	close(carrier);
 	return error;

@@ -2166,6 +2166,7 @@ static void storm(struct __test_metadata *_metadata, const struct place *p,
 	static const char *const cache = "bindlink_inode";
 	const char *area = path("%s/area", p->top);
 	const char *raw = path("%s/raw", p->top);
+	const char *stays = path("%s/stays", area);
 	unsigned int i, changers = with ? CHANGERS - 1 : CHANGERS, quick;
 	unsigned int steps = scaled(600), at;
 	struct self walker[WALKERS + 2];
@@ -2194,6 +2195,17 @@ static void storm(struct __test_metadata *_metadata, const struct place *p,
 	ASSERT_EQ(0, ERR(mount(area, raw, NULL, MS_BIND, NULL)));
 	ASSERT_EQ(0, ERR(mount(NULL, raw, NULL, MS_PRIVATE, NULL)));
 
+	/*
+	 * A mount or umount beside links may be lost at the moment when the
+	 * tree over their parent comes or goes: see docs/design.md, Limits.
+	 * So among mounts it stays.
+	 */
+	if (with & MOUNTER) {
+		ASSERT_EQ(0, ERR(mkdir(path("%s/stays", p->back), 0755)));
+		ASSERT_EQ(0, link_attach(stays, path("%s/stays", p->back),
+					 BINDLINK_ATTACH_PARENT))
+			TH_LOG("%s", link_why());
+	}
 	if (with & ANCESTOR) {
 		a.s = new_self(w, p, "ancestor", seed);
 		ASSERT_EQ(0, ancestor_prepare(&a));
@@ -2242,6 +2254,9 @@ static void storm(struct __test_metadata *_metadata, const struct place *p,
 	}
 	EXPECT_LT(0, w->changes);
 	EXPECT_LT(w->looks / 20, w->sure);
+	if (with & MOUNTER)
+		EXPECT_EQ(0, link_drop(stays))
+			TH_LOG("%s", link_why());
 	if (!w->failed) {
 		EXPECT_EQ(links, link_count(NULL))
 			TH_LOG("%s", state());
