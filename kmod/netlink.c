@@ -192,10 +192,14 @@ int bindlink_nl_link_plan_doit(struct sk_buff *skb, struct genl_info *info)
 	    nla_put_u32(reply, BINDLINK_A_LINK_FLAGS, plan.flags) ||
 	    nla_put_u32(reply, BINDLINK_A_LINK_CARRIER, plan.carrier) ||
 	    nla_put_string(reply, BINDLINK_A_LINK_CARRIER_PATH, plan.base) ||
-	    bl_nl_put_dev(reply, plan.tree ? plan.tree->sb->s_dev : 0) ||
-	    bl_nl_put_covered(reply, &plan)) {
+	    bl_nl_put_dev(reply, plan.tree ? plan.tree->sb->s_dev : 0)) {
 		nlmsg_free(reply);
 		err = -EMSGSIZE;
+		goto out;
+	}
+	err = bl_nl_put_covered(reply, &plan);
+	if (err) {
+		nlmsg_free(reply);
 		goto out;
 	}
 	genlmsg_end(reply, hdr);
