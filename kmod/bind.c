@@ -56,6 +56,9 @@ static bool bl_watch_on;
  */
 #define BL_WATCH_DELAY	msecs_to_jiffies(20)
 
+/* How long that took last, in jiffies. */
+static unsigned long bl_watch_took;
+
 static void bl_watch_settle(struct work_struct *work);
 static DECLARE_DELAYED_WORK(bl_watch_work, bl_watch_settle);
 
@@ -73,10 +76,17 @@ struct bl_waiter {
 
 static struct bl_waiter bl_waiter;
 
+/* With many links and many mounts it takes no more than a tenth of the time. */
+static void bl_watch_kick(void)
+{
+	schedule_delayed_work(&bl_watch_work, BL_WATCH_DELAY +
+			      10 * READ_ONCE(bl_watch_took));
+}
+
 static int bl_watch_wake(wait_queue_entry_t *entry, unsigned int mode,
 			 int sync, void *key)
 {
-	schedule_delayed_work(&bl_watch_work, BL_WATCH_DELAY);
+	bl_watch_kick();
 	return 0;
 }
 
@@ -360,7 +370,7 @@ static void bl_bind_publish(struct bl_link *link, struct bl_bind *new,
 	bl_bind_put(old);
 	/* Let go of what was mounted there, also where events are not seen. */
 	if (moved)
-		schedule_delayed_work(&bl_watch_work, BL_WATCH_DELAY);
+		bl_watch_kick();
 }
 
 static struct bl_bind *bl_bind_resolve(struct bl_link *link)
@@ -455,6 +465,7 @@ void bl_bind_drop(struct bl_link *link)
 /* Let go of filesystems that were unmounted. */
 static void bl_watch_settle(struct work_struct *work)
 {
+	unsigned long begun = jiffies;
 	struct bl_link *link, *next;
 	struct bl_bind *bind;
 
@@ -471,6 +482,7 @@ static void bl_watch_settle(struct work_struct *work)
 		cond_resched();
 	}
 	bl_trees_shrink();
+	WRITE_ONCE(bl_watch_took, jiffies - begun);
 }
 
 /**
