@@ -446,22 +446,6 @@ struct bl_bind *bl_bind_get(struct bl_link *link)
 	return bl_bind_resolve(link);
 }
 
-/**
- * bl_bind_drop - forget what a link was resolved to
- * @link: link
- */
-void bl_bind_drop(struct bl_link *link)
-{
-	struct bl_bind *old;
-
-	spin_lock(&link->bind_lock);
-	link->bind_ticket = atomic64_inc_return(&link->ticket);
-	old = rcu_replace_pointer(link->bind, NULL,
-				  lockdep_is_held(&link->bind_lock));
-	spin_unlock(&link->bind_lock);
-	bl_bind_put(old);
-}
-
 /* Let go of filesystems that were unmounted. */
 static void bl_watch_settle(struct work_struct *work)
 {

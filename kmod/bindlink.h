@@ -452,7 +452,6 @@ void bl_bind_put(struct bl_bind *bind);
 bool bl_bind_valid(const struct bl_bind *bind);
 struct bl_bind *bl_bind_rcu(struct bl_link *link);
 struct bl_bind *bl_bind_get(struct bl_link *link);
-void bl_bind_drop(struct bl_link *link);
 bool bl_watch_start(void);
 void bl_watch_stop(void);
 void bl_bind_exit(void);

@@ -182,14 +182,6 @@ static int bl_at_get(struct dentry *dentry, struct dentry *parent,
 	return err;
 }
 
-/* The path of @dentry from the root of its tree. */
-static char *bl_rest(struct dentry *dentry, char *buf)
-{
-	char *rest = dentry_path_raw(dentry, buf, PATH_MAX);
-
-	return IS_ERR(rest) || rest[1] ? rest : rest + 1;
-}
-
 /**
  * bl_dentry_walk - follow the path of a dentry through the links it is inside of
  * @dentry: dentry of a tree
@@ -208,7 +200,7 @@ int bl_dentry_walk(struct dentry *dentry, struct bl_where *where,
 	*mnt = NULL;
 	if (!buf)
 		return -ENOMEM;
-	rest = bl_rest(dentry, buf);
+	rest = dentry_path_raw(dentry, buf, PATH_MAX);
 	err = IS_ERR(rest) ? PTR_ERR(rest) :
 		bl_walk_tree(bl_tree(dentry->d_sb), rest, where);
 	__putname(buf);
@@ -961,9 +953,8 @@ static struct dentry *bl_tree_cached(struct bl_tree *tree, const char *virtual)
 
 		name.name = ++virtual;
 		name.len = strcspn(virtual, "/");
-		name.hash = full_name_hash(dentry, name.name, name.len);
 		virtual += name.len;
-		child = d_lookup(dentry, &name);
+		child = d_hash_and_lookup(dentry, &name);
 		dput(dentry);
 		dentry = child;
 	}

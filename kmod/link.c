@@ -996,8 +996,7 @@ static bool bl_is_covered(const struct path *parent, const char *name)
 
 	if (!bl_is_tree(parent->mnt->mnt_sb))
 		return false;
-	qstr.hash = full_name_hash(parent->dentry, name, qstr.len);
-	path.dentry = d_lookup(parent->dentry, &qstr);
+	path.dentry = d_hash_and_lookup(parent->dentry, &qstr);
 	if (path.dentry && d_mountpoint(path.dentry)) {
 		mntget(path.mnt);
 		covered = follow_down_one(&path);

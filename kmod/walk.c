@@ -402,10 +402,7 @@ static struct dentry *bl_pos_cached(const struct bl_pos *pos, const char *name,
 {
 	struct qstr qstr = QSTR_INIT(name, len);
 
-	if (!pos->dentry)
-		return NULL;
-	qstr.hash = full_name_hash(pos->dentry, name, len);
-	return d_lookup(pos->dentry, &qstr);
+	return pos->dentry ? d_hash_and_lookup(pos->dentry, &qstr) : NULL;
 }
 
 /* One step in the directory at @pos, which is the innermost. */
