@@ -56,19 +56,6 @@ static int set_caps(uint64_t caps)
 	return syscall(SYS_capset, &head, data);
 }
 
-static int write_text(const char *file, const char *text)
-{
-	int fd = open(file, O_WRONLY | O_CLOEXEC);
-	int err = 0;
-
-	if (fd < 0)
-		return -errno;
-	if (write(fd, text, strlen(text)) < 0)
-		err = -errno;
-	close(fd);
-	return err;
-}
-
 TEST_F(create, CR1_a_user_may_not)
 {
 	struct place *p = &self->p;

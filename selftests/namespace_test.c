@@ -35,19 +35,6 @@ enum what {
 	SAME = 16,		/* none of its own */
 };
 
-static int put_text(const char *file, const char *text)
-{
-	int fd = open(file, O_WRONLY | O_CLOEXEC);
-	int err = 0;
-
-	if (fd < 0)
-		return errno;
-	if (write(fd, text, strlen(text)) < 0)
-		err = errno;
-	close(fd);
-	return err;
-}
-
 static const char *error_name(int err)
 {
 	return err ? path("!%s", strerrorname_np(err < 0 ? -err : err)) : "ok";
@@ -111,9 +98,9 @@ static int become(int what)
 	if (unshare(flags))
 		return errno;
 	if (what & USER_NS) {
-		int err = put_text("/proc/self/setgroups", "deny") ?:
-			  put_text("/proc/self/uid_map", "0 0 1\n") ?:
-			  put_text("/proc/self/gid_map", "0 0 1\n");
+		int err = write_text("/proc/self/setgroups", "deny") ?:
+			  write_text("/proc/self/uid_map", "0 0 1\n") ?:
+			  write_text("/proc/self/gid_map", "0 0 1\n");
 
 		if (err)
 			return err;

@@ -245,19 +245,6 @@ TEST_F(perm, TR9_an_open_file)
 	close(fd);
 }
 
-static int write_text(const char *file, const char *text)
-{
-	int fd = open(file, O_WRONLY | O_CLOEXEC);
-	int err = 0;
-
-	if (fd < 0)
-		return errno;
-	if (write(fd, text, strlen(text)) < 0)
-		err = errno;
-	close(fd);
-	return err;
-}
-
 TEST_F(perm, TR9_user_namespace)
 {
 	struct place *p = &self->p;

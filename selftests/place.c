@@ -301,6 +301,19 @@ int put(const char *file, const char *text)
 	return put_flags(file, text, O_TRUNC);
 }
 
+int write_text(const char *file, const char *text)
+{
+	int fd = open(file, O_WRONLY | O_CLOEXEC);
+	int err = 0;
+
+	if (fd < 0)
+		return errno;
+	if (write(fd, text, strlen(text)) < 0)
+		err = errno;
+	close(fd);
+	return err;
+}
+
 int add(const char *file, const char *text)
 {
 	return put_flags(file, text, O_APPEND);

@@ -87,6 +87,8 @@ char *tree(const char *dir, bool with_ids);
 /* 0 or a negative errno. */
 int put(const char *file, const char *text);
 int add(const char *file, const char *text);	/* O_APPEND */
+/* Into a file that is there, as those of procfs: 0 or an errno. */
+int write_text(const char *file, const char *text);
 /*
  * Makes one thing: 'f' a file, 'd' a directory with a file in it, 'l' a symlink
  * to nowhere, 'p' a FIFO, 'c' a device, 's' a socket, '-' nothing. The file has
