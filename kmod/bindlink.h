@@ -51,6 +51,7 @@ struct bl_tree;
 int bl_path_normalize(const char *path, char *out, size_t size,
 		      const char **why);
 const char *bl_path_last(const char *path);
+bool bl_path_related(const char *a, const char *b);
 
 /* rules.c: precedence, no VFS types */
 
@@ -124,7 +125,7 @@ unsigned long bl_rules_generation(void);
 /* link.c: links and what carries them */
 
 enum bl_link_state {
-	BL_LINK_PENDING,	/* its tree was never seen attached */
+	BL_LINK_PENDING,	/* its tree was not seen attached yet */
 	BL_LINK_LIVE,
 	BL_LINK_GONE,		/* unmounted, or being removed */
 };
@@ -156,7 +157,10 @@ struct bl_space {
  * @space: whose rule table has the link, NULL once it is unlisted
  * @tree: the tree that it goes with, NULL once that is gone; bl_link_mutex
  * @home: entry of @tree's links; bl_link_mutex
- * @holder: port of the netlink socket that is removing it, 0 for none
+ * @mnt: with BL_LINK_PENDING the mount of @tree that is about to be attached,
+ *	with a reference, or NULL; bl_link_mutex
+ * @holder: port of the netlink socket that is removing it, or with
+ *	BL_LINK_PENDING is making it; 0 for none
  * @holder_net: network namespace of that socket, for comparison only
  * @cred: credentials of the creator, with which @backing is resolved: search
  *	permission on the way to it is not the caller's business
@@ -181,6 +185,7 @@ struct bl_link {
 	bool watch;
 	struct bl_space *space;
 	struct bl_tree *tree;
+	struct vfsmount *mnt;
 	struct list_head home;
 	const struct cred *cred;
 	struct path root;
@@ -231,6 +236,8 @@ struct bl_link_info {
  * @top: root directory of the mount namespace that @virtual begins at
  * @root: root directory of the caller, or the initial one in its place
  * @tree: the tree that carries the link already, or NULL; lives with @path
+ * @portid: port of the netlink socket that asks
+ * @net: network namespace of that socket, for comparison only
  */
 struct bl_plan {
 	char *virtual;
@@ -242,6 +249,8 @@ struct bl_plan {
 	struct path top;
 	struct path root;
 	struct bl_tree *tree;
+	u32 portid;
+	const void *net;
 };
 
 /**
@@ -277,7 +286,8 @@ int bl_link_hold(const char *virtual, u32 portid, const void *net,
 		 struct bl_link_info *info, struct bl_why *why);
 int bl_link_remove(const char *virtual, u32 portid, const void *net,
 		   struct bl_why *why);
-void bl_tree_hold(struct bl_tree *tree, u32 portid, const void *net);
+int bl_tree_hold(struct bl_tree *tree, u32 portid, const void *net,
+		 struct bl_why *why);
 void bl_link_release_holder(u32 portid, const void *net);
 int bl_link_get_info(const char *virtual, struct bl_link_info *info,
 		     struct bl_why *why);
@@ -462,6 +472,8 @@ void bl_bind_exit(void);
  * struct bl_tree - superblock data of a tree
  * @sb: the superblock, which owns this
  * @list: entry of bl_trees; bl_link_mutex
+ * @fresh: entry of bl_trees_fresh as long as it is not @attached; bl_link_mutex
+ * @by_base: entry of bl_tree_bases; bl_link_mutex
  * @links: links that go with this tree; bl_link_mutex
  * @space: whose rules apply
  * @base: virtual path of the root
@@ -471,16 +483,16 @@ void bl_bind_exit(void);
  * @key: dentry of the carrier, pinned by @carrier
  * @carrier: what the root shows without a link; never changes
  * @is_dir: the root is a directory; never changes
- * @holder: port of the netlink socket that is about to detach it, which has no
- *	links, or 0; bl_link_mutex
- * @holder_net: network namespace of that socket, for comparison only
- * @attached: it was seen attached; bl_link_mutex
+ * @leaving: it is about to be detached, and takes no links; bl_link_mutex
+ * @attached: it was seen attached, and has links since; bl_link_mutex
  * @retired: the link of its root was removed, but it is in use
  * @rcu: readers in RCU-walk
  */
 struct bl_tree {
 	struct super_block *sb;
 	struct list_head list;
+	struct list_head fresh;
+	struct hlist_node by_base;
 	struct list_head links;
 	struct bl_space *space;
 	char *base;
@@ -488,8 +500,7 @@ struct bl_tree {
 	struct bl_link __rcu *link;
 	struct dentry *key;
 	struct bl_bind *carrier;
-	const void *holder_net;
-	u32 holder;
+	bool leaving;
 	bool is_dir;
 	bool attached;
 	bool retired;

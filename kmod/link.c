@@ -19,6 +19,7 @@
 #include <linux/dcache.h>
 #include <linux/file.h>
 #include <linux/fs_struct.h>
+#include <linux/hashtable.h>
 #include <linux/magic.h>
 #include <linux/mutex.h>
 #include <linux/namei.h>
@@ -26,6 +27,7 @@
 #include <linux/sched.h>
 #include <linux/sched/task.h>
 #include <linux/slab.h>
+#include <linux/stringhash.h>
 #include <linux/xarray.h>
 
 #include "bindlink.h"
@@ -38,13 +40,54 @@ static LIST_HEAD(bl_trees);
 static DEFINE_XARRAY(bl_links);		/* listed links by id */
 static u64 bl_link_last_id;
 static unsigned int bl_link_gen = 1;
-static unsigned int bl_link_holds;	/* links and trees with a holder */
+static unsigned int bl_link_holds;	/* links with a holder */
+static LIST_HEAD(bl_trees_fresh);	/* those not seen attached */
+static LIST_HEAD(bl_claims);
+
+/* Trees by the path of their carrier: those above a path are soon found. */
+static DEFINE_HASHTABLE(bl_tree_bases, 12);
+
+/**
+ * struct bl_claim - a socket is about to attach or to detach a tree
+ * @list: entry of bl_claims
+ * @space: space of the tree, with a reference
+ * @tree: the tree, or NULL when that is gone
+ * @portid: port of the socket
+ * @net: network namespace of the socket, for comparison only
+ * @until: jiffies after which it does not count any more, or 0 for never: who
+ *	has made a link may keep the socket open for something else
+ * @base: where the tree is
+ *
+ * Trees above and below each other cover each other, and what users have
+ * mounted is carried from one to the other: that is for one at a time. A claim
+ * lasts until the socket is closed, and not only as long as the tree: who
+ * detaches it finds it by its device number, which can be given to another one
+ * at once. All under bl_link_mutex.
+ */
+struct bl_claim {
+	struct list_head list;
+	struct bl_space *space;
+	struct bl_tree *tree;
+	u32 portid;
+	const void *net;
+	unsigned long until;
+	char base[];
+};
+
+/* Within this time a tree that was made is to be attached in all namespaces. */
+#define BL_CLAIM_TIME	(5 * HZ)
 
 static int bl_refuse(struct bl_why *why, int attr, int err, const char *msg)
 {
 	why->attr = attr;
 	why->msg = msg;
 	return err;
+}
+
+static int bl_refuse_busy(struct bl_why *why)
+{
+	return bl_refuse(why, BINDLINK_A_LINK_VIRTUAL, -EAGAIN,
+			 "links nearby are just being attached or detached");
 }
 
 static struct bl_space *bl_space_find(const struct path *root)
@@ -199,11 +242,54 @@ static void bl_link_unlist(struct bl_link *link)
 	link->state = BL_LINK_GONE;
 }
 
-/* Forget @link, which was taken off the table or never was on it. */
+static void bl_tree_set_attached(struct bl_tree *tree, bool attached)
+{
+	lockdep_assert_held(&bl_link_mutex);
+	if (tree->attached == attached)
+		return;
+	tree->attached = attached;
+	if (attached)
+		list_del_init(&tree->fresh);
+	else
+		list_add_tail(&tree->fresh, &bl_trees_fresh);
+}
+
+/* A tree without links is detached by whoever comes by. */
+static void bl_tree_settle(struct bl_tree *tree)
+{
+	if (list_empty(&tree->links))
+		bl_tree_set_attached(tree, false);
+}
+
+/* A mount is never taken down at once, so this is fine under the mutex. */
+static void bl_link_put_mnt(struct bl_link *link)
+{
+	mntput(link->mnt);
+	link->mnt = NULL;
+}
+
+/* Forget @link, which was taken off the table. */
 static void bl_link_detach(struct bl_link *link)
 {
+	struct bl_tree *tree = link->tree;
+
 	list_del_init(&link->home);
 	link->tree = NULL;
+	if (tree)
+		bl_tree_settle(tree);
+	/* Its tree may have the last reference on the link. */
+	bl_link_put_mnt(link);
+}
+
+/* @link goes with @tree from here on. */
+static void bl_link_move(struct bl_link *link, struct bl_tree *tree)
+{
+	struct bl_tree *old = link->tree;
+
+	list_move_tail(&link->home, &tree->links);
+	link->tree = tree;
+	bl_link_gen++;
+	bl_tree_settle(old);
 }
 
 static bool bl_tree_mounted(const struct bl_tree *tree)
@@ -234,23 +320,99 @@ static void bl_trees_let_go(struct bl_link *link)
 
 /*
  * Whether all links of @tree are being removed, and @tree with them: whoever
- * holds the last one has been told so. Or it has none, and somebody is about to
- * detach it.
+ * holds the last one has been told so. Or somebody is about to detach it.
  */
 static bool bl_tree_going(const struct bl_tree *tree)
 {
 	struct bl_link *link;
 
 	lockdep_assert_held(&bl_link_mutex);
-	if (tree->holder)
+	if (tree->leaving)
 		return true;
 	list_for_each_entry(link, &tree->links, home)
-		if (!link->holder)
+		if (!link->holder || link->state == BL_LINK_PENDING)
 			return false;
 	return !list_empty(&tree->links);
 }
 
-/* Whether @above is mounted over a directory above @tree, and covers it. */
+static bool bl_is_claim_of(const struct bl_claim *claim, u32 portid,
+			   const void *net)
+{
+	return claim->portid == portid && claim->net == net;
+}
+
+/* Whether another socket has a claim on @base, above it or below it. */
+static bool bl_base_busy(const struct bl_space *space, const char *base,
+			 u32 portid, const void *net)
+{
+	const struct bl_claim *claim;
+
+	lockdep_assert_held(&bl_link_mutex);
+	list_for_each_entry(claim, &bl_claims, list)
+		if (claim->space == space &&
+		    !bl_is_claim_of(claim, portid, net) &&
+		    !(claim->until && time_after(jiffies, claim->until)) &&
+		    bl_path_related(claim->base, base))
+			return true;
+	return false;
+}
+
+/*
+ * Claim the place of @tree for a socket, which is to detach it if @leaving, and
+ * to attach it otherwise. -EAGAIN if another one has a claim there.
+ */
+static int bl_claim_tree(struct bl_tree *tree, u32 portid, const void *net,
+			 bool leaving, struct bl_why *why)
+{
+	size_t size = strlen(tree->base) + 1;
+	struct bl_claim *claim;
+
+	if (bl_base_busy(tree->space, tree->base, portid, net))
+		return bl_refuse_busy(why);
+	claim = kzalloc(struct_size(claim, base, size), GFP_KERNEL_ACCOUNT);
+	if (!claim)
+		return -ENOMEM;
+	claim->space = tree->space;
+	refcount_inc(&claim->space->ref);
+	claim->tree = tree;
+	claim->portid = portid;
+	claim->net = net;
+	/* With the lowest bit it is never 0. */
+	claim->until = leaving ? 0 : (jiffies + BL_CLAIM_TIME) | 1;
+	memcpy(claim->base, tree->base, size);
+	list_add_tail(&claim->list, &bl_claims);
+	tree->leaving = leaving;
+	return 0;
+}
+
+static void bl_claim_free(struct bl_claim *claim)
+{
+	lockdep_assert_held(&bl_link_mutex);
+	list_del(&claim->list);
+	if (claim->tree)
+		claim->tree->leaving = false;
+	if (refcount_dec_and_test(&claim->space->ref))
+		bl_space_free(claim->space);
+	kfree(claim);
+}
+
+/* @tree is gone, the claims to its place are not. */
+static void bl_claims_forget(const struct bl_tree *tree)
+{
+	struct bl_claim *claim;
+
+	list_for_each_entry(claim, &bl_claims, list)
+		if (claim->tree == tree)
+			claim->tree = NULL;
+}
+
+static u32 bl_base_hash(const struct bl_space *space, const char *base,
+			size_t len)
+{
+	return full_name_hash(space, base, len);
+}
+
+/* Whether @above is over a directory above @tree, and covers it if mounted. */
 static bool bl_tree_covers(const struct bl_tree *above,
 			   const struct bl_tree *tree)
 {
@@ -266,13 +428,21 @@ static bool bl_tree_covers(const struct bl_tree *above,
 /* The tree that is mounted over a directory above @tree, or NULL. */
 static struct bl_tree *bl_tree_cover(const struct bl_tree *tree)
 {
+	size_t len = strlen(tree->base);
 	struct bl_tree *above;
 
 	lockdep_assert_held(&bl_link_mutex);
-	list_for_each_entry(above, &bl_trees, list)
-		if (above->attached && bl_tree_covers(above, tree) &&
-		    bl_tree_mounted(above))
-			return above;
+	for (; len; len--) {
+		if (tree->base[len] != '/')
+			continue;
+		hash_for_each_possible(bl_tree_bases, above, by_base,
+				       bl_base_hash(tree->space, tree->base,
+						    len))
+			if (above->attached && strlen(above->base) == len &&
+			    bl_tree_covers(above, tree) &&
+			    bl_tree_mounted(above))
+				return above;
+	}
 	return NULL;
 }
 
@@ -282,16 +452,63 @@ static void bl_tree_adopt(struct bl_tree *tree)
 	struct bl_link *link;
 	unsigned long id;
 
-	tree->attached = true;
+	bl_tree_set_attached(tree, true);
 	if (!bl_rules_below(&tree->space->rules, tree->base))
 		return;
 	xa_for_each(&bl_links, id, link)
 		if (link->state == BL_LINK_LIVE && link->tree &&
-		    link->tree->attached && bl_tree_covers(tree, link->tree)) {
-			list_move_tail(&link->home, &tree->links);
-			link->tree = tree;
-			bl_link_gen++;
-		}
+		    link->tree->attached && bl_tree_covers(tree, link->tree))
+			bl_link_move(link, tree);
+}
+
+/*
+ * If a tree that came at the same time as that of @link covers it, the link
+ * goes with that one. But not if it is about to be detached: the link would be
+ * lost with it, and its own tree comes to light then.
+ */
+static void bl_link_rehome(struct bl_link *link)
+{
+	struct bl_tree *above = bl_tree_cover(link->tree);
+
+	if (above && !bl_tree_going(above))
+		bl_link_move(link, above);
+}
+
+/* Whether @mnt is mounted, and on what is mounted itself as far as can be told. */
+static bool bl_mnt_attached(struct vfsmount *mnt)
+{
+	struct path path = { .mnt = mnt, .dentry = mnt->mnt_root };
+	bool attached;
+
+	path_get(&path);
+	attached = follow_up(&path);
+	path_put(&path);
+	return attached;
+}
+
+/* Forget about @link; it may be freed. */
+static void bl_link_drop(struct bl_link *link)
+{
+	bl_link_unlist(link);
+	bl_link_detach(link);
+	bl_trees_let_go(link);
+	bl_link_put(link);
+}
+
+/*
+ * Whether a link that was made shows by now. A mount of its tree somewhere else
+ * does not count: that may have been left there.
+ */
+static bool bl_link_arrived(struct bl_link *link)
+{
+	if (!bl_tree_mounted(link->tree) ||
+	    (link->mnt && !bl_mnt_attached(link->mnt)))
+		return false;
+	if (link->holder)
+		bl_link_holds--;
+	link->holder = 0;
+	bl_link_put_mnt(link);
+	return true;
 }
 
 /*
@@ -300,33 +517,38 @@ static void bl_tree_adopt(struct bl_tree *tree)
  */
 static bool bl_link_observe(struct bl_link *link)
 {
-	bool mounted = link->tree && bl_tree_mounted(link->tree);
-
 	lockdep_assert_held(&bl_link_mutex);
-	if (link->state == BL_LINK_PENDING && mounted) {
-		struct bl_tree *above = bl_tree_cover(link->tree);
-
+	if (link->state == BL_LINK_PENDING && bl_link_arrived(link)) {
 		if (!link->tree->attached)
 			bl_tree_adopt(link->tree);
-		/* One that came at the same time shows the link, too. */
-		if (above) {
-			list_move_tail(&link->home, &above->links);
-			link->tree = above;
-		}
 		link->state = BL_LINK_LIVE;
 		bl_link_gen++;
+		bl_link_rehome(link);
 		trace_bl_link_create(link->id, link->virtual, link->backing);
 		bl_link_tell(link, BINDLINK_CMD_LINK_NEW_NTF);
 	}
-	if (link->state == BL_LINK_LIVE && (mounted || link->holder))
+	if (link->state != BL_LINK_LIVE)
+		return false;
+	if (link->holder || (link->tree && bl_tree_mounted(link->tree)))
 		return true;
-	if (link->state == BL_LINK_LIVE) {
-		bl_link_unlist(link);
-		bl_link_detach(link);
-		bl_trees_let_go(link);
-		bl_link_put(link);
-	}
+	bl_link_drop(link);
 	return false;
+}
+
+/* See what was attached since somebody looked. */
+static void bl_trees_observe(void)
+{
+	struct bl_link *link, *next_link;
+	struct bl_tree *tree, *next_tree;
+
+	lockdep_assert_held(&bl_link_mutex);
+	list_for_each_entry_safe(tree, next_tree, &bl_trees_fresh, fresh) {
+		if (!bl_tree_mounted(tree))
+			continue;
+		list_for_each_entry_safe(link, next_link, &tree->links, home)
+			if (link->state == BL_LINK_PENDING)
+				bl_link_observe(link);
+	}
 }
 
 static struct bl_link *bl_link_find(const struct path *root,
@@ -504,17 +726,22 @@ out:
 	return err;
 }
 
-/* Whether a link may be at @virtual, next to those that there are. */
-static int bl_link_conflict(const struct path *root, const char *virtual,
-			    struct bl_why *why)
+/*
+ * Whether the planned link may be made next to those that there are. What the
+ * same socket has made before and could not attach makes way.
+ */
+static int bl_link_conflict(const struct bl_plan *plan, struct bl_why *why)
 {
-	struct bl_link *link = bl_link_find(root, virtual);
+	struct bl_link *link = bl_link_find(&plan->top, plan->virtual);
 
-	/* One that was unmounted makes way. */
-	if (!link || (link->state == BL_LINK_LIVE && !bl_link_observe(link)))
-		return 0;
-	return bl_refuse(why, BINDLINK_A_LINK_VIRTUAL, -EEXIST,
-			 "the virtual path has a link already");
+	if (link && link->state == BL_LINK_PENDING &&
+	    !bl_link_observe(link) && link->holder == plan->portid &&
+	    link->holder_net == plan->net)
+		bl_link_drop(link);
+	else if (link && (link->state != BL_LINK_LIVE || bl_link_observe(link)))
+		return bl_refuse(why, BINDLINK_A_LINK_VIRTUAL, -EEXIST,
+				 "the virtual path has a link already");
+	return 0;
 }
 
 static bool bl_is_remote(const struct super_block *sb)
@@ -603,7 +830,7 @@ static int bl_plan_backing(struct bl_plan *plan, bool *is_dir,
 	}
 	sb = path.mnt->mnt_sb;
 	*is_dir = d_is_dir(path.dentry);
-	/* A chain of links adds no stacking, see bl_bind_collapse(). */
+	/* A chain of links adds no stacking: walks do not enter trees. */
 	if (!bl_is_tree(sb) && sb->s_stack_depth >= FILESYSTEM_MAX_STACK_DEPTH)
 		err = bl_refuse(why, BINDLINK_A_LINK_BACKING, -EOPNOTSUPP,
 				"the filesystem of the backing path is stacked too deeply already");
@@ -712,6 +939,15 @@ static int bl_plan_carrier(struct bl_plan *plan, const struct path *parent,
 			 "nothing can be mounted at a virtual path that does not exist");
 }
 
+/* -EAGAIN while others attach or detach the tree that is to carry the link. */
+static int bl_plan_busy(const struct bl_plan *plan, struct bl_why *why)
+{
+	struct bl_space *space = bl_space_find(&plan->top);
+
+	return space && bl_base_busy(space, plan->base, plan->portid,
+				     plan->net) ? bl_refuse_busy(why) : 0;
+}
+
 static int bl_plan_check(struct bl_plan *plan, const struct path *parent,
 			 u32 attach, bool exceptions, struct bl_why *why)
 {
@@ -720,7 +956,7 @@ static int bl_plan_check(struct bl_plan *plan, const struct path *parent,
 	int err;
 
 	scoped_guard(mutex, &bl_link_mutex)
-		err = bl_link_conflict(&plan->top, plan->virtual, why);
+		err = bl_link_conflict(plan, why);
 	if (err)
 		return err;
 
@@ -751,10 +987,14 @@ static int bl_plan_check(struct bl_plan *plan, const struct path *parent,
 	/* Before anything is said of a tree that somebody has just attached. */
 	if (!err) {
 		scoped_guard(mutex, &bl_link_mutex)
-			err = bl_link_conflict(&plan->top, plan->virtual, why);
+			err = bl_link_conflict(plan, why);
 	}
 	if (!err)
 		err = bl_plan_carrier(plan, parent, &at, is_dir, attach, why);
+	if (!err) {
+		scoped_guard(mutex, &bl_link_mutex)
+			err = bl_plan_busy(plan, why);
+	}
 out:
 	path_put(&at);
 	return err;
@@ -762,7 +1002,8 @@ out:
 
 /**
  * bl_plan_init - validate a link that is to be made
- * @plan: result, for bl_plan_destroy() whatever is returned
+ * @plan: result, for bl_plan_destroy() whatever is returned; zero but for the
+ *	socket that asks
  * @virtual: virtual path as it was given
  * @backing: backing path as it was given
  * @flags: enum bindlink_flag, known bits only
@@ -781,7 +1022,6 @@ int bl_plan_init(struct bl_plan *plan, const char *virtual,
 	struct path parent;
 	int err;
 
-	memset(plan, 0, sizeof(*plan));
 	plan->flags = flags;
 	plan->virtual = __getname();
 	plan->backing = __getname();
@@ -931,6 +1171,31 @@ static struct bl_tree *bl_plan_tree(const struct bl_plan *plan,
 	return tree;
 }
 
+/* Whether @tree may have the planned link, for which its place is claimed. */
+static int bl_link_admit(const struct bl_plan *plan, struct bl_tree *tree,
+			 bool attached, struct bl_why *why)
+{
+	int err;
+
+	lockdep_assert_held(&bl_link_mutex);
+	bl_trees_observe();
+	err = bl_link_conflict(plan, why);
+	if (err)
+		return err;
+	if (bl_tree_going(tree) || bl_tree_cover(tree) ||
+	    (attached && !bl_mnt_attached(plan->path.mnt)))
+		return bl_refuse(why, BINDLINK_A_LINK_VIRTUAL, -EAGAIN,
+				 "the tree that would carry the link is being replaced");
+	if (!strcmp(plan->virtual, tree->base) &&
+	    rcu_access_pointer(tree->link))
+		return bl_refuse(why, BINDLINK_A_LINK_VIRTUAL, -EAGAIN,
+				 "the link there before is still going");
+	/* Who has made the tree may still be about to show it everywhere. */
+	return attached ? bl_plan_busy(plan, why) :
+			  bl_claim_tree(tree, plan->portid, plan->net, false,
+					why);
+}
+
 /**
  * bl_link_create - add a link to a tree
  * @plan: link to make
@@ -938,7 +1203,8 @@ static struct bl_tree *bl_plan_tree(const struct bl_plan *plan,
  *	found mounted
  * @why: reason for a refusal
  *
- * A link in a tree that is not attached yet shows once that is.
+ * A link in a tree that is not attached yet shows once that is. Until then it
+ * belongs to the socket, and goes with it.
  *
  * Return: 0; -EINVAL when @tree_file is no tree, -EAGAIN when the tree is not
  * what the plan says, -EEXIST, -ENOMEM.
@@ -948,7 +1214,6 @@ int bl_link_create(struct bl_plan *plan, struct file *tree_file,
 {
 	struct bl_tree *tree = bl_plan_tree(plan, tree_file, why);
 	struct bl_link *link;
-	bool root;
 	int err;
 
 	if (IS_ERR(tree))
@@ -956,28 +1221,26 @@ int bl_link_create(struct bl_plan *plan, struct file *tree_file,
 	link = bl_link_alloc(plan);
 	if (!link)
 		return -ENOMEM;
-	root = !strcmp(link->virtual, tree->base);
 
 	scoped_guard(mutex, &bl_link_mutex) {
-		err = bl_link_conflict(&tree->space->root, link->virtual, why);
-		if (!err && (bl_tree_going(tree) || bl_tree_cover(tree) ||
-			     (!tree_file && !bl_tree_mounted(tree))))
-			err = bl_refuse(why, BINDLINK_A_LINK_VIRTUAL, -EAGAIN,
-					"the tree that would carry the link is being replaced");
-		if (!err && root && rcu_access_pointer(tree->link))
-			err = bl_refuse(why, BINDLINK_A_LINK_VIRTUAL, -EAGAIN,
-					"the link there before is still going");
+		err = bl_link_admit(plan, tree, !tree_file, why);
 		if (!err)
 			err = bl_link_list(link, tree);
 		if (err)
 			break;
-		if (root) {
+		if (!strcmp(link->virtual, tree->base)) {
 			refcount_inc(&link->ref);
 			rcu_assign_pointer(tree->link, link);
 		}
-		/* In a tree that is there already this is all. */
-		if (!tree_file)
+		if (tree_file) {
+			link->mnt = mntget(tree_file->f_path.mnt);
+			link->holder = plan->portid;
+			link->holder_net = plan->net;
+			bl_link_holds++;
+		} else {
+			/* In a tree that is there already this is all. */
 			bl_link_observe(link);
+		}
 	}
 	if (err)
 		bl_link_put(link);
@@ -1032,6 +1295,36 @@ static int bl_no_link(struct bl_why *why)
 			 "there is no link at this path");
 }
 
+/* Let the socket have @link, and its tree if that is to go with it. */
+static int bl_link_take(struct bl_link *link, u32 portid, const void *net,
+			struct bl_link_info *info, struct bl_why *why)
+{
+	struct bl_tree *tree = link->tree;
+	bool taken = !link->holder;
+	int err;
+
+	err = bl_info_copy(info, link);
+	if (err)
+		return err;
+	link->holder = portid;
+	link->holder_net = net;
+	if (!tree || !bl_tree_going(tree)) {
+		/* The tree stays, as it has other links. */
+		info->dev = 0;
+	} else {
+		err = bl_claim_tree(tree, portid, net, true, why);
+		if (err) {
+			bl_link_info_free(info);
+			if (taken)
+				link->holder = 0;
+			return err;
+		}
+	}
+	if (taken)
+		bl_link_holds++;
+	return 0;
+}
+
 /**
  * bl_link_hold - reserve a link for removal
  * @virtual: its virtual path
@@ -1041,7 +1334,8 @@ static int bl_no_link(struct bl_why *why)
  * @why: reason for a refusal
  *
  * Return: 0, -ENOENT, -EBUSY when somebody else is removing it or when there
- * are links below it.
+ * are links below it, -EAGAIN when its tree would have to go and trees nearby
+ * are being attached or detached.
  */
 int bl_link_hold(const char *virtual, u32 portid, const void *net,
 		 struct bl_link_info *info, struct bl_why *why)
@@ -1058,8 +1352,13 @@ int bl_link_hold(const char *virtual, u32 portid, const void *net,
 	if (err)
 		goto out;
 	scoped_guard(mutex, &bl_link_mutex) {
+		bl_trees_observe();
 		link = bl_link_find(&root, name);
-		if (!link || !bl_link_observe(link)) {
+		if (link && !bl_link_observe(link))
+			link = NULL;
+		if (link && link->tree && !link->holder)
+			bl_link_rehome(link);
+		if (!link) {
 			err = bl_no_link(why);
 		} else if (link->holder && (link->holder != portid ||
 					    link->holder_net != net)) {
@@ -1073,16 +1372,7 @@ int bl_link_hold(const char *virtual, u32 portid, const void *net,
 			err = bl_refuse(why, BINDLINK_A_LINK_VIRTUAL, -EBUSY,
 					"something else is mounted over the link");
 		} else {
-			err = bl_info_copy(info, link);
-			if (!err) {
-				if (!link->holder)
-					bl_link_holds++;
-				link->holder = portid;
-				link->holder_net = net;
-			}
-			/* The tree stays when it has other links. */
-			if (!err && link->tree && !bl_tree_going(link->tree))
-				info->dev = 0;
+			err = bl_link_take(link, portid, net, info, why);
 		}
 	}
 	path_put(&root);
@@ -1198,6 +1488,9 @@ void bl_tree_register(struct bl_tree *tree)
 {
 	guard(mutex)(&bl_link_mutex);
 	list_add_tail(&tree->list, &bl_trees);
+	list_add_tail(&tree->fresh, &bl_trees_fresh);
+	hash_add(bl_tree_bases, &tree->by_base,
+		 bl_base_hash(tree->space, tree->base, strlen(tree->base)));
 }
 
 /**
@@ -1233,10 +1526,7 @@ int bl_link_remove(const char *virtual, u32 portid, const void *net,
 			err = bl_refuse(why, BINDLINK_A_LINK_VIRTUAL, -EBUSY,
 					"the link is not held by this socket");
 		} else {
-			bl_link_unlist(link);
-			bl_link_detach(link);
-			bl_trees_let_go(link);
-			bl_link_put(link);
+			bl_link_drop(link);
 		}
 	}
 	path_put(&root);
@@ -1254,17 +1544,20 @@ out:
  * @tree: tree; one that has links is not reserved
  * @portid: port of the asking socket
  * @net: network namespace of that socket
+ * @why: reason for a refusal
  *
  * Until the socket is closed the tree takes no links, which would go with it.
+ *
+ * Return: 0, -ENOMEM, or -EAGAIN when somebody else is about to attach or to
+ * detach it, or trees nearby.
  */
-void bl_tree_hold(struct bl_tree *tree, u32 portid, const void *net)
+int bl_tree_hold(struct bl_tree *tree, u32 portid, const void *net,
+		 struct bl_why *why)
 {
 	guard(mutex)(&bl_link_mutex);
-	if (!list_empty(&tree->links) || tree->holder || list_empty(&tree->list))
-		return;
-	tree->holder = portid;
-	tree->holder_net = net;
-	bl_link_holds++;
+	if (!list_empty(&tree->links) || list_empty(&tree->list))
+		return 0;
+	return bl_claim_tree(tree, portid, net, true, why);
 }
 
 /**
@@ -1274,21 +1567,25 @@ void bl_tree_hold(struct bl_tree *tree, u32 portid, const void *net)
  */
 void bl_link_release_holder(u32 portid, const void *net)
 {
+	struct bl_claim *claim, *next;
 	struct bl_link *link;
-	struct bl_tree *tree;
 	unsigned long id;
 
 	guard(mutex)(&bl_link_mutex);
+	list_for_each_entry_safe(claim, next, &bl_claims, list)
+		if (bl_is_claim_of(claim, portid, net))
+			bl_claim_free(claim);
 	if (!bl_link_holds)
 		return;
-	list_for_each_entry(tree, &bl_trees, list) {
-		if (tree->holder != portid || tree->holder_net != net)
-			continue;
-		tree->holder = 0;
-		bl_link_holds--;
-	}
 	xa_for_each(&bl_links, id, link) {
 		if (link->holder != portid || link->holder_net != net)
+			continue;
+		if (link->state == BL_LINK_PENDING && !bl_link_observe(link)) {
+			bl_link_drop(link);
+			continue;
+		}
+		/* Nobody had asked for what was made with the socket. */
+		if (!link->holder)
 			continue;
 		link->holder = 0;
 		bl_link_holds--;
@@ -1460,30 +1757,34 @@ void bl_tree_unregister(struct bl_tree *tree)
 
 	guard(mutex)(&bl_link_mutex);
 	list_del_init(&tree->list);
-	if (tree->holder)
-		bl_link_holds--;
-	tree->holder = 0;
+	hash_del(&tree->by_base);
+	bl_claims_forget(tree);
 	list_for_each_entry_safe(link, next, &tree->links, home) {
 		bl_link_detach(link);
-		/* Whoever holds it takes it off, and says so. */
-		if (link->holder)
+		/* Whoever removes it takes it off, and says so. */
+		if (link->holder && link->state != BL_LINK_PENDING)
 			continue;
 		bl_link_unlist(link);
 		bl_link_put(link);
 	}
+	/* Where it came to with its last link. */
+	list_del_init(&tree->fresh);
 }
 
 /**
- * bl_links_exit - forget links whose holders will not come back
+ * bl_links_exit - forget links and claims whose sockets are still open
  *
  * Context: module exit; there are no trees.
  */
 void bl_links_exit(void)
 {
+	struct bl_claim *claim, *next;
 	struct bl_link *link;
 	unsigned long id;
 
 	scoped_guard(mutex, &bl_link_mutex) {
+		list_for_each_entry_safe(claim, next, &bl_claims, list)
+			bl_claim_free(claim);
 		xa_for_each(&bl_links, id, link) {
 			bl_link_unlist(link);
 			bl_link_put(link);

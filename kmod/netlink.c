@@ -83,6 +83,8 @@ static int bl_nl_plan(struct genl_info *info, struct bl_plan *plan,
 	int err;
 
 	memset(plan, 0, sizeof(*plan));
+	plan->portid = info->snd_portid;
+	plan->net = genl_info_net(info);
 	if (IS_ERR(virtual))
 		return PTR_ERR(virtual);
 	if (IS_ERR(backing))
@@ -247,6 +249,7 @@ int bindlink_nl_link_new_doit(struct sk_buff *skb, struct genl_info *info)
 
 int bindlink_nl_tree_beneath_doit(struct sk_buff *skb, struct genl_info *info)
 {
+	struct bl_why why = {};
 	struct sk_buff *reply;
 	struct path path;
 	struct file *file;
@@ -262,10 +265,15 @@ int bindlink_nl_tree_beneath_doit(struct sk_buff *skb, struct genl_info *info)
 		return PTR_ERR(file);
 	path = file->f_path;
 	path_get(&path);
+	err = 0;
 	if (bl_is_tree(path.mnt->mnt_sb))
-		bl_tree_hold(bl_tree(path.mnt->mnt_sb), info->snd_portid,
-			     genl_info_net(info));
+		err = bl_tree_hold(bl_tree(path.mnt->mnt_sb), info->snd_portid,
+				   genl_info_net(info), &why);
 	fput(file);
+	if (err) {
+		path_put(&path);
+		return bl_nl_refuse(info, &why, err);
+	}
 	if (!bl_is_tree(path.mnt->mnt_sb) ||
 	    path.dentry != path.mnt->mnt_root || !follow_up(&path)) {
 		path_put(&path);

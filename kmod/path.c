@@ -87,3 +87,20 @@ const char *bl_path_last(const char *path)
 	return strrchr(path, '/') + 1;
 }
 EXPORT_SYMBOL_IF_KUNIT(bl_path_last);
+
+/**
+ * bl_path_related - whether one path is the other, or above it or below it
+ * @a: normalised path
+ * @b: normalised path
+ */
+bool bl_path_related(const char *a, const char *b)
+{
+	size_t n = 0;
+
+	while (a[n] && a[n] == b[n])
+		n++;
+	/* The shorter one ends here, and the other one's component too. */
+	return (!a[n] && (!b[n] || b[n] == '/' || n == 1)) ||
+	       (!b[n] && (a[n] == '/' || n == 1));
+}
+EXPORT_SYMBOL_IF_KUNIT(bl_path_related);

@@ -111,11 +111,38 @@ static void bl_path_last_test(struct kunit *test)
 	KUNIT_EXPECT_STREQ(test, bl_path_last("/"), "");
 }
 
+static void bl_path_related_test(struct kunit *test)
+{
+	static const struct {
+		const char *a, *b;
+		bool related;
+	} cases[] = {
+		{ "/a", "/a", true },
+		{ "/", "/", true },
+		{ "/", "/a", true },
+		{ "/a", "/a/b", true },
+		{ "/a/b", "/a/b/c/d", true },
+		{ "/a", "/ab", false },
+		{ "/a/b", "/a/c", false },
+		{ "/a/b", "/a/bc/d", false },
+		{ "/a/bc", "/a/b/c", false },
+		{ "/a", "/b", false },
+	};
+
+	for (int i = 0; i < ARRAY_SIZE(cases); i++) {
+		KUNIT_EXPECT_EQ(test, cases[i].related,
+				bl_path_related(cases[i].a, cases[i].b));
+		KUNIT_EXPECT_EQ(test, cases[i].related,
+				bl_path_related(cases[i].b, cases[i].a));
+	}
+}
+
 static struct kunit_case bl_path_test_cases[] = {
 	KUNIT_CASE_PARAM(bl_path_normalize_test, bl_path_gen_params),
 	KUNIT_CASE(bl_path_length_test),
 	KUNIT_CASE(bl_path_bounds_test),
 	KUNIT_CASE(bl_path_last_test),
+	KUNIT_CASE(bl_path_related_test),
 	{}
 };
 

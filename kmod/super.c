@@ -217,6 +217,7 @@ static struct bl_tree *bl_tree_alloc(struct bl_fc *ctx)
 	if (!tree)
 		return ERR_PTR(-ENOMEM);
 	INIT_LIST_HEAD(&tree->list);
+	INIT_LIST_HEAD(&tree->fresh);
 	INIT_LIST_HEAD(&tree->links);
 	tree->key = ctx->carrier.dentry;
 	tree->is_dir = d_is_dir(tree->key);

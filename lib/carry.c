@@ -144,52 +144,30 @@ static bool is_on_top(const struct bl_spot *spot, uint64_t id)
 	return same;
 }
 
-/* Whether the two mounts that are on top at a place are of one filesystem. */
-static bool is_doubled(const struct bl_spot *spot)
-{
-	struct bl_mount upper = { 0 }, lower = { 0 };
-	bool doubled = false;
-	uint64_t id;
-	int fd;
-
-	fd = open_top(spot);
-	if (fd < 0)
-		return false;
-	if (!bl_mount_id(fd, &id) && !bl_mount_read(id, &upper) &&
-	    !bl_mount_read(upper.parent, &lower))
-		doubled = upper.dev == lower.dev &&
-			  !strcmp(upper.path, lower.path);
-	bl_mount_clear(&upper);
-	bl_mount_clear(&lower);
-	close(fd);
-	return doubled;
-}
-
 /*
  * The copy of a mount has taken its place, so it goes. If it is locked, the
- * copy goes. If it is not there any more, somebody else has been carrying it,
- * who may have left a copy, too; then either goes.
+ * copy goes. So it does if the mount is not there any more: nobody else carries
+ * mounts here, so a user has unmounted it.
  */
-static int replace(int mount, const struct bl_spot *from,
+static int replace(int mount, const struct bl_spot *from, int copy,
 		   const struct bl_spot *to, enum bl_locked locked)
 {
-	int error, failed;
-	uint64_t id;
+	uint64_t id, copy_id;
+	bool gone;
+	int error;
 
 	error = bl_mount_id(mount, &id);
+	if (!error)
+		error = bl_mount_id(copy, &copy_id);
 	if (error)
 		return error;
-	failed = leave(mount, from);
-	if (!failed)
+	error = leave(mount, from);
+	if (!error)
 		return 0;
-	if (!is_on_top(from, id)) {
-		if (is_doubled(to))
-			bl_spot_detach(to);
-		return 0;
-	}
-	if (locked == BL_LOCKED_STAYS)
+	gone = !is_on_top(from, id);
+	if ((gone || locked == BL_LOCKED_STAYS) && is_on_top(to, copy_id))
 		bl_spot_detach(to);
-	return failed;
+	return gone ? 0 : error;
 }
 
 /*
@@ -214,7 +192,7 @@ static int carry_one(int mount, const struct bl_spot *from,
 	error = put(fd, to, flags);
 	if (!error)
 		error = flags ? leave(mount, from) :
-			replace(mount, from, to, locked);
+			replace(mount, from, fd, to, locked);
 	close(fd);
 	return error;
 }
@@ -269,7 +247,7 @@ static int carry_stack(int top, const struct bl_spot *from,
 	count++;
 	error = put(copies[0], to, 0);
 	if (!error)
-		error = replace(top, from, to, locked);
+		error = replace(top, from, copies[0], to, locked);
 	while (!error) {
 		fd = open_top(from);
 		if (fd < 0) {

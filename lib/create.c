@@ -33,9 +33,6 @@
 #include "settle.h"
 #include "tree.h"
 
-/* How often to begin again when what is at the virtual path has changed. */
-#define CREATE_TRIES	40
-
 /* Up to this field a struct bindlink_create_options is never shorter. */
 #define OPTIONS_MIN	offsetof(struct bindlink_create_options, attach)
 
@@ -352,7 +349,7 @@ static int arrive(const struct bl_place *place, void *data)
 		tree = spread_to(arrival, place, below);
 		/* The link may have been removed meanwhile. */
 		if (tree >= 0 && !bl_tree_is(tree, arrival->dev)) {
-			bl_settle_leftover(arrival->socket, place->path,
+			bl_settle_leftover(&arrival->links, place->path,
 					   tree);
 			close(tree);
 			tree = -1;
@@ -513,26 +510,40 @@ static int join_tree(struct bl_socket *socket, const struct wish *wish)
 	return 0;
 }
 
-static int create(struct bl_socket *socket, const struct wish *wish)
+/* What fails is undone when the socket is closed. */
+static int create_once(const struct wish *wish)
 {
 	struct bl_record plan = { 0 };
-	struct nl_msg *request;
+	struct bl_socket socket;
 	int error;
 
-	for (int try = 1;; try++) {
-		request = request_link(socket, BINDLINK_CMD_LINK_PLAN, wish,
-				       -1);
-		error = bl_ask(socket, request, wish->virtual, parse_record,
-			       &plan);
-		if (!error && plan.has_dev)
-			error = join_tree(socket, wish);
-		else if (!error)
-			error = carry_out(socket, wish, &plan);
-		if (error != -EAGAIN || try == CREATE_TRIES)
-			break;
-		bl_pause(try);
-	}
+	error = bl_socket_open(&socket, wish->virtual);
+	if (error)
+		return error;
+	error = bl_ask(&socket, request_link(&socket, BINDLINK_CMD_LINK_PLAN,
+					     wish, -1),
+		       wish->virtual, parse_record, &plan);
+	if (!error && plan.has_dev)
+		error = join_tree(&socket, wish);
+	else if (!error)
+		error = carry_out(&socket, wish, &plan);
 	bl_record_clear(&plan);
+	bl_socket_close(&socket);
+	return error;
+}
+
+/*
+ * Again if what is at the virtual path has changed meanwhile, or others are
+ * making or removing links there.
+ */
+static int create(const struct wish *wish)
+{
+	int error = create_once(wish);
+
+	for (int try = 1; error == -EAGAIN && try < BL_TRIES; try++) {
+		bl_pause(try);
+		error = create_once(wish);
+	}
 	return error;
 }
 
@@ -542,7 +553,6 @@ BL_API int bindlink_create_opts(struct bindlink *handle,
 {
 	struct bindlink_create_options known = { 0 };
 	struct wish wish = { 0 };
-	struct bl_socket socket;
 	int error = 0;
 
 	bl_message_reset(handle);
@@ -553,11 +563,7 @@ BL_API int bindlink_create_opts(struct bindlink *handle,
 	if (!error)
 		error = make_wish(&wish, virtual_path, backing, &known);
 	if (!error)
-		error = bl_socket_open(&socket, wish.virtual);
-	if (!error) {
-		error = create(&socket, &wish);
-		bl_socket_close(&socket);
-	}
+		error = create(&wish);
 	clear_wish(&wish);
 	/* Attempts that failed before one succeeded have left messages. */
 	if (!error)

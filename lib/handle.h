@@ -15,6 +15,9 @@ struct bindlink {
 	uint64_t serial;	/* of all handles; an address can come again */
 };
 
+/* How often to try what others are in the way of: for ten seconds or so. */
+#define BL_TRIES	500
+
 void bl_pause(int try);
 
 #endif

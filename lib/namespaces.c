@@ -282,7 +282,7 @@ int bl_namespaces_visit(const char *path, enum bl_order order,
 	run(visit_others, &journey);
 	if (!error && (order == BL_OWN_LAST || order == BL_OWN_TWICE))
 		error = run_own(&journey);
-	if (order == BL_OWN_LAST) {
+	if (order == BL_OWN_LAST || order == BL_OWN_TWICE) {
 		/* Made meanwhile, from the caller's. */
 		journey.rest = true;
 		run(visit_others, &journey);

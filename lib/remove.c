@@ -228,6 +228,26 @@ static bool goes_with_tree(const struct bl_record *hold)
 	return hold->has_dev && hold->link.carrier_path && hold->link.virtual;
 }
 
+/* As long as others make or remove links nearby. */
+static int ask_hold(struct bl_socket *socket, const char *path,
+		    struct bl_record *hold)
+{
+	int error;
+
+	for (int try = 1;; try++) {
+		error = bl_ask(socket,
+			       bl_request_path(socket, BINDLINK_CMD_LINK_HOLD,
+					       0, BINDLINK_A_LINK_VIRTUAL,
+					       path),
+			       path, parse_hold, hold);
+		if (error != -EAGAIN)
+			return error;
+		if (try == BL_TRIES)
+			return -EBUSY;
+		bl_pause(try);
+	}
+}
+
 static int remove_link(struct bl_socket *socket, const char *path)
 {
 	struct bl_record hold = { 0 };
@@ -239,10 +259,7 @@ static int remove_link(struct bl_socket *socket, const char *path)
 	};
 	int error;
 
-	error = bl_ask(socket,
-		       bl_request_path(socket, BINDLINK_CMD_LINK_HOLD, 0,
-				       BINDLINK_A_LINK_VIRTUAL, path),
-		       path, parse_hold, &hold);
+	error = ask_hold(socket, path, &hold);
 	if (!error && goes_with_tree(&hold))
 		error = remove_tree(&departure);
 	else if (!error)

@@ -77,22 +77,24 @@ static enum verdict judge(struct bl_links *links, const struct bl_mount *mount,
 
 /**
  * bl_settle_leftover() - Detach a tree that was attached for nothing.
- * @socket: where to ask
+ * @links: the links
  * @path: where it is mounted
  * @tree: descriptor of its root
  *
- * So is one for a link that has been removed meanwhile. If somebody makes a
- * link there again, it is not transparent, and stays.
+ * So is one for a link that has been removed meanwhile. Asking what it covers
+ * reserves it: if it has no links then, nobody makes one in it.
  */
-void bl_settle_leftover(struct bl_socket *socket, const char *path, int tree)
+void bl_settle_leftover(struct bl_links *links, const char *path, int tree)
 {
 	struct bl_mount mount;
 	uint64_t id;
 
-	if (!is_transparent(socket, tree) || bl_mount_id(tree, &id) ||
+	if (!is_transparent(links->socket, tree) || bl_mount_id(tree, &id) ||
 	    bl_mount_read(id, &mount))
 		return;
+	bl_links_forget(links);
 	if (mount.tree && !strcmp(mount.path, path) &&
+	    judge(links, &mount, tree) == LEFT_OVER &&
 	    bl_mounts_find_tree(path, mount.dev) == BL_FOUND_TOP)
 		bl_tree_drop(tree, path);
 	bl_mount_clear(&mount);

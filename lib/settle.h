@@ -17,7 +17,7 @@ struct bl_links {
 
 void bl_links_forget(struct bl_links *links);
 
-void bl_settle_leftover(struct bl_socket *socket, const char *path, int tree);
+void bl_settle_leftover(struct bl_links *links, const char *path, int tree);
 void bl_settle_trees(struct bl_links *links, const struct bl_ground *from,
 		     const struct bl_ground *to, size_t most);
 int bl_settle_mounts(struct bl_links *links, const struct bl_ground *from,

@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <linux/mount.h>
 #include <poll.h>
+#include <sched.h>
 #include <sys/mount.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -632,22 +633,30 @@ TEST_F(netlink, SE3_notifications_are_not_for_users)
 	EXPECT_EQ(EPERM, reap(pid));
 }
 
+/* A tree that is attached nowhere: a descriptor, or -1. */
+static int tree_over(const char *carrier)
+{
+	int fs, fd, tree = -1;
+
+	/* As a string: FSCONFIG_SET_FD takes no descriptor of a path only. */
+	fs = syscall(SYS_fsopen, "bindlink", FSOPEN_CLOEXEC);
+	fd = open(carrier, O_PATH | O_CLOEXEC);
+	if (!syscall(SYS_fsconfig, fs, FSCONFIG_SET_STRING, "carrier",
+		     path("%d", fd), 0) &&
+	    !syscall(SYS_fsconfig, fs, FSCONFIG_CMD_CREATE, NULL, NULL, 0))
+		tree = syscall(SYS_fsmount, fs, FSMOUNT_CLOEXEC, 0);
+	close(fd);
+	close(fs);
+	return tree;
+}
+
 /* A tree that is made by hand and never attached is a link to nowhere. */
 TEST_F(netlink, CR9_a_tree_that_is_not_attached)
 {
 	struct place *p = &self->p;
-	int fs, tree_fd, carrier;
+	int tree_fd;
 
-	fs = syscall(SYS_fsopen, "bindlink", FSOPEN_CLOEXEC);
-	ASSERT_LE(0, fs);
-	carrier = open(p->v, O_PATH | O_CLOEXEC);
-	ASSERT_LE(0, carrier);
-	/* As a string: FSCONFIG_SET_FD takes no descriptor of a path only. */
-	ASSERT_EQ(0, ERR(syscall(SYS_fsconfig, fs, FSCONFIG_SET_STRING,
-				 "carrier", path("%d", carrier), 0)));
-	ASSERT_EQ(0, ERR(syscall(SYS_fsconfig, fs, FSCONFIG_CMD_CREATE, NULL,
-				 NULL, 0)));
-	tree_fd = syscall(SYS_fsmount, fs, FSMOUNT_CLOEXEC, 0);
+	tree_fd = tree_over(p->v);
 	ASSERT_LE(0, tree_fd);
 	START(BINDLINK_CMD_LINK_NEW);
 	PUT_STR(VIRTUAL, p->v);
@@ -660,11 +669,159 @@ TEST_F(netlink, CR9_a_tree_that_is_not_attached)
 	EXPECT_GT(0, TALK());
 	EXPECT_NE('\0', self->nl.msg[0]);
 	close(tree_fd);
-	close(fs);
-	close(carrier);
 	EXPECT_EQ(0, link_count(NULL));
+	nl_close(&self->nl);
 	EXPECT_EQ(0, link_make(p->v, p->b))
 		TH_LOG("%s", link_why());
+	ASSERT_EQ(0, nl_open(&self->nl));
+}
+
+/*
+ * The tree is mounted already, in another mount namespace that nobody can
+ * enter: that does not make a link out of one whose creator gives up.
+ */
+TEST_F(netlink, CR9_RM5_a_tree_that_was_left_somewhere)
+{
+	struct place *p = &self->p;
+	const char *v = path("%s/anchorless", p->top), *w = path("%s/w", p->top);
+	int tree, ready[2], done[2];
+	pid_t pid;
+	char byte;
+
+	ASSERT_EQ(0, link_make(v, p->b))
+		TH_LOG("%s", link_why());
+	ASSERT_EQ(1, mounted(p->top));
+	ASSERT_EQ(0, ERR(pipe(ready)));
+	ASSERT_EQ(0, ERR(pipe(done)));
+	pid = fork();
+	if (!pid) {
+		close(self->nl.fd);
+		/* Of another user namespace: the tree is locked there. */
+		if (unshare(CLONE_NEWUSER | CLONE_NEWNS))
+			_exit(1);
+		mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL);
+		close(done[1]);
+		if (write(ready[1], "", 1) != 1)
+			_exit(2);
+		_exit(read(done[0], &byte, 1) != 0);
+	}
+	close(ready[1]);
+	close(done[0]);
+	ASSERT_EQ(1, read(ready[0], &byte, 1));
+	EXPECT_EQ(0, link_drop(v))
+		TH_LOG("%s", link_why());
+	EXPECT_EQ(0, mounted(p->top));
+
+	tree = tree_over(p->top);
+	ASSERT_LE(0, tree);
+	START(BINDLINK_CMD_LINK_NEW);
+	PUT_STR(VIRTUAL, v);
+	PUT_STR(BACKING, p->b);
+	PUT_U32(BINDLINK_A_LINK_TREE_FD, tree);
+	EXPECT_EQ(0, TALK())
+		TH_LOG("%s", self->nl.msg);
+	EXPECT_EQ(0, link_count(NULL));
+	EXPECT_EQ(ENOENT, ERR(access(v, F_OK)));
+	START(BINDLINK_CMD_LINK_HOLD);
+	PUT_STR(VIRTUAL, v);
+	EXPECT_EQ(-ENOENT, TALK());
+	/* Again with the same socket, as who has failed to attach it would. */
+	START(BINDLINK_CMD_LINK_NEW);
+	PUT_STR(VIRTUAL, v);
+	PUT_STR(BACKING, p->b);
+	PUT_U32(BINDLINK_A_LINK_TREE_FD, tree);
+	EXPECT_EQ(0, TALK())
+		TH_LOG("%s", self->nl.msg);
+	nl_close(&self->nl);
+	EXPECT_EQ(0, link_count(NULL));
+	EXPECT_EQ(0, link_make(v, p->b))
+		TH_LOG("%s", link_why());
+	EXPECT_EQ(0, link_drop(v))
+		TH_LOG("%s", link_why());
+
+	/* One that was attached is a link, whoever closes what. */
+	ASSERT_EQ(0, nl_open(&self->nl));
+	START(BINDLINK_CMD_LINK_NEW);
+	PUT_STR(VIRTUAL, w);
+	PUT_STR(BACKING, p->b);
+	PUT_U32(BINDLINK_A_LINK_TREE_FD, tree);
+	EXPECT_EQ(0, TALK())
+		TH_LOG("%s", self->nl.msg);
+	EXPECT_EQ(0, ERR(move_mount(tree, "", AT_FDCWD, p->top,
+				    MOVE_MOUNT_F_EMPTY_PATH)));
+	nl_close(&self->nl);
+	close(tree);
+	EXPECT_EQ(1, link_count(NULL));
+	EXPECT_EQ(0, ERR(access(w, F_OK)));
+	EXPECT_EQ(0, link_drop(w))
+		TH_LOG("%s", link_why());
+	EXPECT_EQ(0, mounted(p->top));
+	close(done[1]);
+	EXPECT_EQ(0, reap(pid));
+	close(ready[0]);
+	ASSERT_EQ(0, nl_open(&self->nl));
+}
+
+/*
+ * Trees in one place are attached and detached by one socket at a time, also
+ * after the tree is gone whose device number was told.
+ */
+TEST_F(netlink, CR9_LB6_one_at_a_time_in_one_place)
+{
+	struct place *p = &self->p;
+	const char *v = path("%s/anchorless", p->top);
+	struct nl *other = malloc(sizeof(*other));
+	int tree;
+
+	ASSERT_NE(NULL, other);
+	ASSERT_EQ(0, nl_open(other));
+	ASSERT_EQ(0, link_make(p->v, p->b))
+		TH_LOG("%s", link_why());
+	START(BINDLINK_CMD_LINK_HOLD);
+	PUT_STR(VIRTUAL, p->v);
+	ASSERT_EQ(0, TALK())
+		TH_LOG("%s", self->nl.msg);
+	ASSERT_NE(NULL, nl_attr(&self->nl, BINDLINK_A_LINK_DEV));
+	ASSERT_EQ(0, ERR(umount2(p->v, MNT_DETACH)));
+	START(BINDLINK_CMD_LINK_DEL);
+	PUT_STR(VIRTUAL, p->v);
+	ASSERT_EQ(0, TALK())
+		TH_LOG("%s", self->nl.msg);
+
+	/* The same place, and the one above. */
+	nl_start(&self->req, other, BINDLINK_CMD_LINK_PLAN, 0);
+	PUT_STR(VIRTUAL, p->v);
+	PUT_STR(BACKING, p->b);
+	EXPECT_EQ(-EAGAIN, nl_talk(other, &self->req));
+	EXPECT_NE('\0', other->msg[0]);
+	nl_start(&self->req, other, BINDLINK_CMD_LINK_PLAN, 0);
+	PUT_STR(VIRTUAL, v);
+	PUT_STR(BACKING, p->b);
+	EXPECT_EQ(-EAGAIN, nl_talk(other, &self->req));
+	tree = tree_over(p->top);
+	ASSERT_LE(0, tree);
+	nl_start(&self->req, other, BINDLINK_CMD_LINK_NEW, NLM_F_ACK);
+	PUT_STR(VIRTUAL, v);
+	PUT_STR(BACKING, p->b);
+	PUT_U32(BINDLINK_A_LINK_TREE_FD, tree);
+	EXPECT_EQ(-EAGAIN, nl_talk(other, &self->req));
+	close(tree);
+	/* Another place is another one's. */
+	nl_start(&self->req, other, BINDLINK_CMD_LINK_PLAN, 0);
+	PUT_STR(VIRTUAL, p->b);
+	PUT_STR(BACKING, p->v);
+	EXPECT_EQ(0, nl_talk(other, &self->req))
+		TH_LOG("%s", other->msg);
+
+	nl_close(&self->nl);
+	nl_start(&self->req, other, BINDLINK_CMD_LINK_PLAN, 0);
+	PUT_STR(VIRTUAL, v);
+	PUT_STR(BACKING, p->b);
+	EXPECT_EQ(0, nl_talk(other, &self->req))
+		TH_LOG("%s", other->msg);
+	nl_close(other);
+	free(other);
+	ASSERT_EQ(0, nl_open(&self->nl));
 }
 
 /* Where no tree is, a link needs one of its own. */
