@@ -636,8 +636,8 @@ int bl_real_get(struct dentry *dentry, struct bl_real *real);
 void bl_real_put(struct bl_real *real);
 char *bl_virtual_path(struct dentry *dentry, char *buf);
 struct bl_link *bl_dentry_link(struct dentry *dentry);
-bool bl_dentry_below(struct dentry *dentry);
-bool bl_dentry_inner(struct dentry *dentry, bool *viewed);
+int bl_dentry_below(struct dentry *dentry);
+int bl_dentry_inner(struct dentry *dentry, bool *viewed);
 int bl_dentry_walk(struct dentry *dentry, struct bl_where *where,
 		   struct bl_mnt **mnt);
 struct bl_node *bl_node_new(struct bl_mnt *mnt, struct dentry *lower);

@@ -84,6 +84,15 @@ struct bl_bind *bl_root_rcu(struct bl_tree *tree)
 	return bind;
 }
 
+static bool bl_root_below(struct bl_tree *tree)
+{
+	struct bl_rule rule;
+
+	guard(rcu)();
+	bl_rules_at(&tree->space->rules, tree->base, &rule);
+	return rule.below;
+}
+
 /**
  * bl_root_way - whether the root of a tree is a directory for links alone
  * @tree: tree
@@ -91,7 +100,7 @@ struct bl_bind *bl_root_rcu(struct bl_tree *tree)
  */
 bool bl_root_way(struct bl_tree *tree, int err)
 {
-	return tree->is_dir && bl_dentry_below(tree->sb->s_root) &&
+	return tree->is_dir && bl_root_below(tree) &&
 	       (err == -ENOENT || err == -ENOTDIR || err == -ESTALE);
 }
 
@@ -128,15 +137,6 @@ struct bl_at {
 	bool below;
 	unsigned long gen;
 };
-
-static bool bl_root_below(struct bl_tree *tree)
-{
-	struct bl_rule rule;
-
-	guard(rcu)();
-	bl_rules_at(&tree->space->rules, tree->base, &rule);
-	return rule.below;
-}
 
 /* Whether there may be links below @dentry; true when it takes a path to tell. */
 static bool bl_maybe_below(struct dentry *dentry, unsigned long gen)
@@ -224,14 +224,17 @@ int bl_dentry_walk(struct dentry *dentry, struct bl_where *where,
  * @dentry: dentry of a tree
  * @viewed: set to whether there is such a view; then nothing below @dentry can
  *	be looked up in a directory alone
+ *
+ * Return: 1, 0, or -ENOMEM, which says nothing about either.
  */
-bool bl_dentry_inner(struct dentry *dentry, bool *viewed)
+int bl_dentry_inner(struct dentry *dentry, bool *viewed)
 {
 	struct bl_where where;
 	struct bl_node *node;
 	struct bl_link *link;
 	struct bl_bind *bind;
 	struct bl_mnt *mnt;
+	int err;
 
 	scoped_guard(rcu) {
 		if (dentry == dentry->d_sb->s_root) {
@@ -247,11 +250,11 @@ bool bl_dentry_inner(struct dentry *dentry, bool *viewed)
 		}
 	}
 	/* A working directory, say, that no walk has come through since. */
-	bl_dentry_walk(dentry, &where, &mnt);
+	err = bl_dentry_walk(dentry, &where, &mnt);
 	bl_where_put(&where);
 	bl_mnt_put(mnt);
 	*viewed = where.viewed;
-	return where.inner;
+	return err == -ENOMEM ? err : where.inner;
 }
 
 /**
@@ -274,8 +277,10 @@ struct bl_link *bl_dentry_link(struct dentry *dentry)
 /**
  * bl_dentry_below - whether there are links below the name of a dentry
  * @dentry: dentry of a tree
+ *
+ * Return: 1, 0, or a negative errno when that cannot be told.
  */
-bool bl_dentry_below(struct dentry *dentry)
+int bl_dentry_below(struct dentry *dentry)
 {
 	struct dentry *parent;
 	struct bl_at at;
@@ -288,8 +293,7 @@ bool bl_dentry_below(struct dentry *dentry)
 	dput(parent);
 	if (at.link)
 		bl_link_put(at.link);
-	/* Without memory better say no to what is about to be done. */
-	return err || at.below;
+	return err ?: at.below;
 }
 
 static struct bl_node *bl_node_alloc(struct bl_mnt *mnt)
@@ -523,7 +527,9 @@ static int bl_node_cross(struct dentry *dentry, struct bl_node *node)
 	/* Whose mounts are seen can change at any time. */
 	node->check = true;
 	err = bl_dentry_walk(dentry, &where, &mnt);
-	if (!err && where.linked && mnt) {
+	if (err == -ENOMEM) {
+		/* It is not known whether that is inside of a link. */
+	} else if (!err && where.linked && mnt) {
 		bl_node_show(node, &where, mnt);
 	} else if (where.linked) {
 		/* A link whose backing is missing, or only a way to links. */
@@ -626,13 +632,19 @@ struct bl_node *bl_node_get(struct dentry *dentry, struct dentry *parent,
 	struct bl_node *node;
 	struct bl_real real;
 	struct bl_at at;
+	int err, below;
 	bool viewed;
-	int err;
 
 	err = bl_at_get(dentry, parent, &at);
 	if (err)
 		return ERR_PTR(err);
-	bl_dentry_inner(parent, &viewed);
+	err = bl_dentry_inner(parent, &viewed);
+	if (err < 0) {
+		/* In the wrong view another file may have the name. */
+		if (at.link)
+			bl_link_put(at.link);
+		return ERR_PTR(err);
+	}
 	if (at.link) {
 		node = bl_node_bound(at.link, at.gen);
 		bl_link_put(at.link);
@@ -642,16 +654,17 @@ struct bl_node *bl_node_get(struct dentry *dentry, struct dentry *parent,
 		node = bl_node_walked(dentry);
 	} else {
 		err = bl_real_get(parent, &real);
+		below = err && err != -ENOMEM ? bl_dentry_below(parent) : 0;
 		if (!err) {
 			node = bl_node_lookup(dentry, &real, revalidate);
 			bl_real_put(&real);
-		} else if (bl_dentry_below(parent) && err != -ENOMEM) {
+		} else if (below > 0) {
 			/* In a directory that only leads to links. */
 			node = bl_node_alloc(NULL);
 			if (!IS_ERR(node))
 				node->check = true;
 		} else {
-			node = ERR_PTR(err);
+			node = ERR_PTR(below ?: err);
 		}
 	}
 	if (IS_ERR(node))

@@ -104,7 +104,9 @@ static int bl_place_get(struct dentry *dentry, struct bl_place *place)
 		bl_link_put(link);
 		return err;
 	}
-	bl_dentry_inner(dentry->d_parent, &viewed);
+	err = bl_dentry_inner(dentry->d_parent, &viewed);
+	if (err < 0)
+		return err;
 	if (viewed)
 		return bl_place_walked(dentry, place);
 	if (bl_is_way(d_inode(dentry->d_parent)))
@@ -385,12 +387,14 @@ int bl_link_op(struct dentry *old, struct inode *dir, struct dentry *new)
 	return err;
 }
 
-/* Whether links are below @dentry, in whatever view. */
-static bool bl_leads_to_links(struct dentry *dentry)
+/* The way to links stays: -EBUSY when some are below @dentry in any view. */
+static int bl_leads_nowhere(struct dentry *dentry)
 {
 	bool viewed;
+	int err;
 
-	return bl_dentry_below(dentry) || bl_dentry_inner(dentry, &viewed);
+	err = bl_dentry_below(dentry) ?: bl_dentry_inner(dentry, &viewed);
+	return err > 0 ? -EBUSY : err;
 }
 
 static int bl_remove(struct dentry *dentry, bool dir)
@@ -399,9 +403,9 @@ static int bl_remove(struct dentry *dentry, bool dir)
 	struct bl_change c;
 	int err;
 
-	/* The way to other links. */
-	if (bl_leads_to_links(dentry))
-		return -EBUSY;
+	err = bl_leads_nowhere(dentry);
+	if (err)
+		return err;
 	do {
 		err = bl_change_begin(dentry, &c);
 		if (err)
@@ -588,8 +592,9 @@ int bl_rename(struct mnt_idmap *idmap, struct inode *old_dir,
 	struct bl_place from, to;
 	int err, tries = 0;
 
-	if (bl_leads_to_links(old) || bl_leads_to_links(new))
-		return -EBUSY;
+	err = bl_leads_nowhere(old) ?: bl_leads_nowhere(new);
+	if (err)
+		return err;
 	do {
 		err = bl_place_get(old, &from);
 		if (err)
