@@ -91,21 +91,22 @@ static bool bl_listing_actor(struct dir_context *ctx, const char *name,
 
 /*
  * What @name, which has a rule, is: DT_UNKNOWN when it is not to be listed,
- * because nothing is there or because the first part had it.
+ * because nothing is there or because the first part had it; -ENOMEM when that
+ * cannot be told.
  */
-static unsigned int bl_listing_type(struct bl_listing *listing,
-				    const char *name, bool link, u64 *ino)
+static int bl_listing_type(struct bl_listing *listing, const char *name,
+			   bool link, u64 *ino)
 {
 	struct qstr qstr = QSTR_INIT(name, strlen(name));
 	struct dentry *dir = listing->file->f_path.dentry;
-	unsigned int type = DT_UNKNOWN;
 	struct bl_node *node;
 	struct dentry *dentry;
+	int type = DT_UNKNOWN;
 
 	/* Not hashed: looking it up properly takes the lock we hold. */
 	dentry = d_alloc(dir, &qstr);
 	if (!dentry)
-		return DT_UNKNOWN;
+		return -ENOMEM;
 	node = bl_node_get(dentry, dir, false);
 	if (!IS_ERR(node)) {
 		if (node->way) {
@@ -117,13 +118,15 @@ static unsigned int bl_listing_type(struct bl_listing *listing,
 			type = fs_umode_to_dtype(node->inode->i_mode);
 		}
 		bl_node_free(node);
+	} else if (PTR_ERR(node) == -ENOMEM) {
+		type = -ENOMEM;
 	}
 	dput(dentry);
 	return type;
 }
 
 /* The names that rules have, table by table. */
-static void bl_listing_links(struct bl_listing *listing)
+static int bl_listing_links(struct bl_listing *listing)
 {
 	struct dir_context *ctx = listing->out;
 	u64 at = ctx->pos - BL_POS_LINKS;
@@ -131,8 +134,8 @@ static void bl_listing_links(struct bl_listing *listing)
 	u32 serial = at & BL_POS_SERIAL;
 	char name[NAME_MAX + 1];
 	struct bl_rule rule, other;
-	unsigned int type;
 	bool more, known;
+	int type;
 	u64 ino;
 
 	while (i < listing->nr) {
@@ -150,11 +153,15 @@ static void bl_listing_links(struct bl_listing *listing)
 		}
 		type = known ? DT_UNKNOWN :
 			bl_listing_type(listing, name, rule.link, &ino);
+		/* Whoever reads on comes to this name again. */
+		if (type < 0)
+			return type;
 		if (type != DT_UNKNOWN &&
 		    !dir_emit(ctx, name, strlen(name), ino, type))
-			return;
+			return 0;
 		ctx->pos = BL_POS_LINKS + ((u64)i << BL_POS_RULES) + serial;
 	}
+	return 0;
 }
 
 static int bl_listing_real(struct bl_listing *listing)
@@ -187,18 +194,27 @@ static int bl_listing_run(struct bl_listing *listing)
 			return err;
 		ctx->pos = BL_POS_LINKS;
 	}
-	bl_listing_links(listing);
-	return 0;
+	return bl_listing_links(listing);
 }
 
-/* Which rules have names in the directory. */
-static int bl_listing_begin(struct bl_listing *listing)
+static void bl_listing_end(struct bl_listing *listing)
+{
+	while (listing->nr) {
+		bl_rule_put(listing->dirs[--listing->nr]);
+		bl_space_put(listing->spaces[listing->nr]);
+	}
+}
+
+/*
+ * Which rules have names in the directory. @inner: some do in the view of a
+ * backing path.
+ */
+static int bl_listing_begin(struct bl_listing *listing, bool inner)
 {
 	struct dentry *dentry = listing->file->f_path.dentry;
 	struct bl_tree *tree = bl_tree(dentry->d_sb);
 	char *buf, *path;
-	bool viewed;
-	int n;
+	int n = 0;
 
 	buf = __getname();
 	if (!buf)
@@ -212,22 +228,16 @@ static int bl_listing_begin(struct bl_listing *listing)
 		listing->nr = 1;
 	}
 	path = dentry_path_raw(dentry, buf, PATH_MAX);
-	if (!IS_ERR(path) && bl_dentry_inner(dentry, &viewed)) {
+	if (!IS_ERR(path) && inner) {
 		n = bl_walk_rules(tree, path, listing->dirs + listing->nr,
 				  listing->spaces + listing->nr,
 				  BL_LISTING_MAX - listing->nr);
 		listing->nr += max(n, 0);
 	}
 	__putname(buf);
-	return 0;
-}
-
-static void bl_listing_end(struct bl_listing *listing)
-{
-	while (listing->nr) {
-		bl_rule_put(listing->dirs[--listing->nr]);
-		bl_space_put(listing->spaces[listing->nr]);
-	}
+	if (n == -ENOMEM)
+		bl_listing_end(listing);
+	return n == -ENOMEM ? n : 0;
 }
 
 /**
@@ -246,12 +256,16 @@ int bl_iterate(struct file *file, struct dir_context *ctx)
 		.out = ctx,
 		.file = file,
 	};
+	int below, inner, err;
 	struct file *real;
 	bool viewed;
-	int err;
 
-	if (bl_dentry_below(dentry) || bl_dentry_inner(dentry, &viewed)) {
-		err = bl_listing_begin(&listing);
+	below = bl_dentry_below(dentry);
+	inner = bl_dentry_inner(dentry, &viewed);
+	if (below < 0 || inner < 0)
+		return min(below, inner);
+	if (below || inner) {
+		err = bl_listing_begin(&listing, inner);
 		if (err)
 			return err;
 		if (listing.nr) {
