@@ -139,6 +139,7 @@ static struct dentry *bl_place_lookup(const struct bl_place *place,
  * @lower: dentry of the name in it
  * @delegated: inode whose delegation has to be broken first
  * @made: something was made, and is to be shown
+ * @hidden: why that is left to the next lookup, or 0
  */
 struct bl_change {
 	struct bl_place place;
@@ -147,6 +148,7 @@ struct bl_change {
 	struct dentry *lower;
 	struct inode *delegated;
 	bool made;
+	int hidden;
 };
 
 /* How often to follow a link whose backing is being moved around. */
@@ -159,6 +161,7 @@ static int bl_change_begin(struct dentry *dentry, struct bl_change *c)
 
 	c->delegated = NULL;
 	c->made = false;
+	c->hidden = 0;
 	do {
 		err = bl_place_get(dentry, &c->place);
 		if (err)
@@ -196,7 +199,7 @@ static unsigned long bl_dentry_gen(struct dentry *dentry)
 	return node ? node->gen : 0;
 }
 
-static void bl_instantiate(struct dentry *dentry, struct bl_node *node)
+static int bl_instantiate(struct dentry *dentry, struct bl_node *node)
 {
 	struct inode *inode = ERR_CAST(node);
 
@@ -207,10 +210,11 @@ static void bl_instantiate(struct dentry *dentry, struct bl_node *node)
 		if (!IS_ERR(node))
 			bl_node_free(node);
 		d_drop(dentry);
-		return;
+		return PTR_ERR(inode);
 	}
 	bl_node_set(dentry, node);
 	d_instantiate(dentry, inode);
+	return 0;
 }
 
 /* Show in @dentry what was just made. If that fails, a lookup will do it. */
@@ -227,7 +231,7 @@ static void bl_change_show(struct dentry *dentry, struct bl_change *c)
 		node = bl_node_new(c->place.parent.mnt, c->lower);
 	if (!IS_ERR(node))
 		node->gen = bl_dentry_gen(dentry);
-	bl_instantiate(dentry, node);
+	c->hidden = bl_instantiate(dentry, node);
 }
 
 /* Returns true when the operation has to be tried again. */
@@ -240,8 +244,9 @@ static bool bl_change_end(struct dentry *dentry, struct bl_change *c, int *err)
 	if (!c->place.target)
 		bl_inode_refresh(parent, c->dir, c->place.parent.path.mnt);
 	else if (c->made)
-		bl_instantiate(dentry, bl_node_get(dentry, dentry->d_parent,
-						   true));
+		c->hidden = bl_instantiate(dentry,
+					   bl_node_get(dentry, dentry->d_parent,
+						       true));
 	mnt_drop_write(c->place.parent.path.mnt);
 	bl_place_put(&c->place);
 	if (!c->delegated)
@@ -736,8 +741,10 @@ int bl_atomic_open(struct inode *dir, struct dentry *dentry,
 		err = bl_splice(dentry, node);
 		return err ?: finish_no_open(file, NULL);
 	}
+	/* ESTALE has the VFS begin again, and find what was made here. */
 	if (d_really_is_negative(dentry))
-		return c.place.target ? -ESTALE : -ENOMEM;
+		return c.place.target && c.hidden != -ENOMEM ? -ESTALE :
+							       -ENOMEM;
 	file->f_mode |= FMODE_CREATED;
 	return finish_open(file, dentry, NULL);
 }
