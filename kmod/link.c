@@ -1283,6 +1283,9 @@ static int bl_name(const char *virtual, char *out, struct path *root,
 		path_put(&parent);
 		return 0;
 	}
+	/* The path as it was given may be the name of another link, or none. */
+	if (err == -ENOMEM)
+		return err;
 	if (bl_path_normalize(virtual, out, PATH_MAX, &why->msg))
 		return err;
 	get_fs_root(current->fs, root);
@@ -1719,6 +1722,11 @@ int bl_link_resolve(const char *path, struct bl_resolution *res,
 	path_put(&root);
 	res->via = via.buf;
 	res->via_len = via.len;
+	/* Not what the path leads to, nor how far the walk came. */
+	if (res->error == -ENOMEM) {
+		bl_where_put(&where);
+		goto out;
+	}
 	/* Nothing is behind a directory that only leads to links. */
 	if (!res->error && where.way)
 		res->error = -ENOENT;

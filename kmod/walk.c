@@ -731,16 +731,17 @@ static int bl_walk_from(struct bl_walk *walk, const struct path *root,
 	return err ?: bl_walk_string(walk, pos, path, flags);
 }
 
-static void bl_walk_note(struct bl_via *via, const struct bl_link *link)
+static int bl_walk_note(struct bl_via *via, const struct bl_link *link)
 {
 	size_t len = strlen(link->virtual) + 1;
 	char *buf = krealloc(via->buf, via->len + len, GFP_KERNEL);
 
 	if (!buf)
-		return;
+		return -ENOMEM;
 	via->buf = buf;
 	memcpy(buf + via->len, link->virtual, len);
 	via->len += len;
+	return 0;
 }
 
 /* Follow @link; @pos, which is empty, is set whatever is returned. */
@@ -756,8 +757,11 @@ static int bl_walk_enter(struct bl_walk *walk, struct bl_link *link,
 			return -ELOOP;
 	if (walk->depth == BL_MAX_DEPTH || ++walk->links > BL_MAX_LINKS)
 		return -ELOOP;
-	if (walk->via)
-		bl_walk_note(walk->via, link);
+	if (walk->via) {
+		err = bl_walk_note(walk->via, link);
+		if (err)
+			return err;
+	}
 
 	walk->active[walk->depth++] = link;
 	old = override_creds(link->cred);
