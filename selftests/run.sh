@@ -25,8 +25,8 @@ programs=(
 scripts=(cli.sh lifetime.sh ynl.py)
 # These take long under KASAN: there not on each filesystem.
 heavy=(
-	anchorless_test act_test nested_test namespace_test backing_mount_test
-	nested_storm_test
+	anchorless_test act_test nested_test chain_test namespace_test
+	backing_mount_test nested_storm_test
 )
 
 if [ "${1:-}" = -l ]; then
