@@ -411,11 +411,18 @@ follow()
 	kill "$qemu"
 }
 
-# If this script is killed, the machine is to go too.
-if [ $mode = shell ]; then
-	setpriv --pdeathsig TERM "${command[@]}" 2>"$tmp/qemu"
-	result=$?
-else
+# QEMU's emulation, with a thread for each processor, may take the other
+# processor through an instruction that the kernel is just patching: an "Oops:
+# int3" where there is no breakpoint. Most of that is done while it boots, and
+# nothing of ours is loaded then: boot again.
+boot_failed()
+{
+	[ "$accel" = tcg ] && [ ! -s "$tmp/kmsg" ] && [ ! -s "$tmp/verdict" ] &&
+		grep -qs 'Oops: int3' "$tmp/serial"
+}
+
+run_machine()
+{
 	setpriv --pdeathsig TERM \
 		timeout --foreground -k 5 "$timeout" "${command[@]}" \
 		</dev/null >"$tmp/qemu" 2>&1 &
@@ -429,6 +436,18 @@ else
 	qemu=
 	wait "${readers[@]}"
 	readers=()
+}
+
+# If this script is killed, the machine is to go too.
+if [ $mode = shell ]; then
+	setpriv --pdeathsig TERM "${command[@]}" 2>"$tmp/qemu"
+	result=$?
+else
+	for _ in 1 2 3; do
+		run_machine
+		boot_failed || break
+		echo "vm.sh: the emulator failed while the kernel booted, once more" >&2
+	done
 fi
 
 ### The verdict
