@@ -313,7 +313,7 @@ void bl_links_exit(void);
  * @list: entry of bl_mnts, under bl_mnt_mutex
  * @ref: every binding, node and inode that uses it has one
  * @mnt: the mount; one reference, dropped with the last of @ref
- * @flags: the MNT_USER_SETTABLE_MASK flags it has to keep
+ * @flags: the MNT_USER_SETTABLE_MASK flags it has to keep, and BL_MNT_MASKED
  * @source: the mount it stands for, compared and never followed
  * @stale: that may be unmounted; no walk has come to it since mounts changed
  * @rcu: readers in RCU-walk
@@ -327,6 +327,17 @@ struct bl_mnt {
 	const void *source;
 	struct rcu_head rcu;
 };
+
+/* Beside the flags of mounts: for what is seen through a read-only link. */
+#define BL_MNT_MASKED	BIT(30)
+/* What a read-only link adds to the flags of the mount that holds the backing. */
+#define BL_MNT_READ_ONLY	(BL_MNT_MASKED | MNT_READONLY | MNT_NOATIME)
+
+/* Whether modes are shown without write permission. */
+static inline bool bl_mnt_masked(const struct bl_mnt *mnt)
+{
+	return mnt->flags & BL_MNT_MASKED;
+}
 
 static inline struct bl_mnt *bl_mnt_hold(struct bl_mnt *mnt)
 {
@@ -375,7 +386,8 @@ struct bl_proof {
  * @path: what is there, in the user's mounts and in no tree. Where the last
  *	name is missing it is a negative dentry; where less than that is there
  *	it is empty. For bl_where_put().
- * @flags: MNT_USER_SETTABLE_MASK flags of the trees that it was seen through
+ * @flags: MNT_USER_SETTABLE_MASK flags of the trees that it was seen through,
+ *	and BL_MNT_READ_ONLY if one of the links is read-only
  * @way: it is a directory that only leads to links
  * @inner: links are below it in the view of the backing path
  * @viewed: the backing path is in a tree, and has a view of its own: links
@@ -563,7 +575,7 @@ void bl_inode_unclaim(struct dentry *dentry, struct inode *inode);
 struct inode *bl_inode_root(struct super_block *sb, umode_t type);
 struct inode *bl_inode_way(struct super_block *sb);
 void bl_inode_refresh(struct inode *inode, struct inode *real,
-		      struct vfsmount *mnt);
+		      const struct bl_mnt *mnt);
 int bl_permission(struct mnt_idmap *idmap, struct inode *inode, int mask);
 int bl_getattr(struct mnt_idmap *idmap, const struct path *path,
 	       struct kstat *stat, u32 mask, unsigned int flags);
@@ -683,7 +695,7 @@ extern const struct file_operations bl_way_fops;
 int bl_file_adopt(struct file *file, struct file *real);
 void bl_file_abandon(struct file *file);
 struct file *bl_file_real(const struct file *file);
-bool bl_file_find(const struct path *path, struct path *real);
+bool bl_file_find(const struct path *path, struct path *real, bool *masked);
 
 /* readdir.c: listing directories that links are in */
 

@@ -793,7 +793,7 @@ static bool bl_node_valid(struct dentry *dentry)
 		return false;
 	/* The owner of a symlink decides whether it may be followed. */
 	if (inode && S_ISLNK(inode->i_mode))
-		bl_inode_refresh(inode, node->inode, node->mnt->mnt);
+		bl_inode_refresh(inode, node->inode, node->mnt);
 	return true;
 }
 
@@ -853,7 +853,7 @@ static int bl_d_revalidate(struct dentry *dentry, unsigned int flags)
 		return valid;
 	}
 	if (inode && node->inode)
-		bl_inode_refresh(inode, node->inode, node->mnt->mnt);
+		bl_inode_refresh(inode, node->inode, node->mnt);
 	bl_node_set(dentry, node);
 	return 1;
 }
@@ -874,7 +874,7 @@ static int bl_d_weak_revalidate(struct dentry *dentry, unsigned int flags)
 	if (IS_ERR(bind))
 		return bl_root_way(tree, PTR_ERR(bind)) ? 1 : PTR_ERR(bind);
 	bl_inode_refresh(d_inode(dentry), d_inode(bind->real.dentry),
-			 bind->real.mnt);
+			 bind->mnt);
 	bl_bind_put(bind);
 	return 1;
 }

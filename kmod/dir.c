@@ -242,7 +242,7 @@ static bool bl_change_end(struct dentry *dentry, struct bl_change *c, int *err)
 	dput(c->lower);
 	inode_unlock(c->dir);
 	if (!c->place.target)
-		bl_inode_refresh(parent, c->dir, c->place.parent.path.mnt);
+		bl_inode_refresh(parent, c->dir, c->place.parent.mnt);
 	else if (c->made)
 		c->hidden = bl_instantiate(dentry,
 					   bl_node_get(dentry, dentry->d_parent,
@@ -361,7 +361,8 @@ int bl_symlink(struct mnt_idmap *idmap, struct inode *dir,
  * @dir: directory, locked by the VFS
  * @new: negative dentry
  *
- * Return: as ->link(); -EXDEV also between two mounts below.
+ * Return: as ->link(); -EXDEV also between two mounts below, -EROFS also for
+ * what is seen through a read-only link.
  */
 int bl_link_op(struct dentry *old, struct inode *dir, struct dentry *new)
 {
@@ -376,7 +377,9 @@ int bl_link_op(struct dentry *old, struct inode *dir, struct dentry *new)
 		err = bl_change_begin(new, &c);
 		if (err)
 			break;
-		if (real.mnt != c.place.parent.mnt)
+		if (bl_mnt_masked(real.mnt))
+			err = -EROFS;
+		else if (real.mnt != c.place.parent.mnt)
 			err = -EXDEV;
 		else
 			err = vfs_link(real.path.dentry, c.idmap, c.dir,
@@ -384,8 +387,7 @@ int bl_link_op(struct dentry *old, struct inode *dir, struct dentry *new)
 		if (!err) {
 			bl_change_show(new, &c);
 			bl_inode_refresh(d_inode(old),
-					 d_inode(real.path.dentry),
-					 real.path.mnt);
+					 d_inode(real.path.dentry), real.mnt);
 		}
 	} while (bl_change_end(new, &c, &err));
 	bl_real_put(&real);
@@ -427,7 +429,7 @@ static int bl_remove(struct dentry *dentry, bool dir)
 				bl_change_other(dentry, victim);
 			else if (BL_I(d_inode(dentry))->real == victim)
 				bl_inode_refresh(d_inode(dentry), victim,
-						 c.place.parent.path.mnt);
+						 c.place.parent.mnt);
 			d_drop(dentry);
 		}
 	} while (bl_change_end(dentry, &c, &err));
@@ -544,6 +546,8 @@ static int bl_rename_places(struct dentry *old, struct dentry *new,
 	struct dentry *trap;
 	int err;
 
+	if (bl_mnt_masked(from->parent.mnt) || bl_mnt_masked(to->parent.mnt))
+		return -EROFS;
 	if (from->parent.mnt != to->parent.mnt)
 		return -EXDEV;
 	err = mnt_want_write(from->parent.path.mnt);
@@ -573,8 +577,7 @@ static void bl_dir_refresh(struct dentry *dir)
 
 	if (bl_is_way(d_inode(dir)) || bl_real_get(dir, &real))
 		return;
-	bl_inode_refresh(d_inode(dir), d_inode(real.path.dentry),
-			 real.path.mnt);
+	bl_inode_refresh(d_inode(dir), d_inode(real.path.dentry), real.mnt);
 	bl_real_put(&real);
 }
 
@@ -588,7 +591,7 @@ static void bl_dir_refresh(struct dentry *dir)
  * @flags: RENAME_*, handed down
  *
  * Return: as ->rename(); -EXDEV also between two mounts below, -EBUSY for the
- * way to links.
+ * way to links, -EROFS also for what is seen through a read-only link.
  */
 int bl_rename(struct mnt_idmap *idmap, struct inode *old_dir,
 	      struct dentry *old, struct inode *new_dir, struct dentry *new,

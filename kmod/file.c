@@ -31,12 +31,14 @@
  * @file: the open file, for the entry in bl_open_roots
  * @node: entry of bl_open_roots, for the root of a tree over a directory
  * @denied: @real is being executed and nobody may write to it
+ * @masked: modes are shown without write permission
  */
 struct bl_file {
 	struct file *real;
 	struct file *file;
 	struct hlist_node node;
 	bool denied;
+	bool masked;
 };
 
 /*
@@ -50,10 +52,11 @@ static DEFINE_HASHTABLE(bl_open_roots, 8);
  * bl_file_find - what the root of a tree was opened as
  * @path: path that ->getattr() was given
  * @real: result, with references
+ * @masked: set to whether its mode is shown without write permission
  *
  * Return: false when @path is not that of an open directory.
  */
-bool bl_file_find(const struct path *path, struct path *real)
+bool bl_file_find(const struct path *path, struct path *real, bool *masked)
 {
 	unsigned long key = (unsigned long)path;
 	struct bl_file *bf;
@@ -66,6 +69,7 @@ bool bl_file_find(const struct path *path, struct path *real)
 		if (&bf->file->f_path == path) {
 			*real = bf->real->f_path;
 			path_get(real);
+			*masked = bf->masked;
 			found = true;
 			break;
 		}
@@ -282,7 +286,7 @@ static int bl_open(struct inode *inode, struct file *file)
 	}
 	if (!err) {
 		bl_inode_refresh(file->f_inode, d_inode(real.path.dentry),
-				 real.path.mnt);
+				 real.mnt);
 		err = bl_open_real(file, &real);
 	}
 	bl_real_put(&real);
@@ -610,6 +614,7 @@ static int bl_dir_open(struct inode *inode, struct file *file)
 	if (!err && bl_is_root(inode)) {
 		struct bl_file *bf = file->private_data;
 
+		bf->masked = bl_mnt_masked(real.mnt);
 		spin_lock(&bl_open_lock);
 		hash_add(bl_open_roots, &bf->node,
 			 (unsigned long)&file->f_path);

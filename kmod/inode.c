@@ -36,14 +36,14 @@ static kgid_t bl_gid(struct mnt_idmap *idmap, struct inode *real)
 	return AS_KGIDT(i_gid_into_vfsgid(idmap, real));
 }
 
-static umode_t bl_mode(struct inode *real, struct vfsmount *mnt)
+static umode_t bl_mode(struct inode *real, const struct bl_mnt *mnt)
 {
 	umode_t mode = READ_ONCE(real->i_mode);
 
 	/* exec asks the mount of the tree, which knows nothing of this one. */
-	if (S_ISREG(mode) && (mnt->mnt_flags & MNT_NOSUID))
+	if (S_ISREG(mode) && (mnt->flags & MNT_NOSUID))
 		mode &= ~(S_ISUID | S_ISGID);
-	return mode;
+	return bl_mnt_masked(mnt) ? mode & ~S_IWUGO : mode;
 }
 
 /**
@@ -55,9 +55,9 @@ static umode_t bl_mode(struct inode *real, struct vfsmount *mnt)
  * Context: any, RCU-walk too. Writes only what differs.
  */
 void bl_inode_refresh(struct inode *inode, struct inode *real,
-		      struct vfsmount *mnt)
+		      const struct bl_mnt *mnt)
 {
-	struct mnt_idmap *idmap = mnt_idmap(mnt);
+	struct mnt_idmap *idmap = mnt_idmap(mnt->mnt);
 	umode_t mode = bl_mode(real, mnt);
 	kuid_t uid = bl_uid(idmap, real);
 	kgid_t gid = bl_gid(idmap, real);
@@ -94,7 +94,7 @@ void bl_inode_refresh(struct inode *inode, struct inode *real,
  * NULL for a directory that only leads to links.
  */
 static int bl_inode_use(struct inode *inode, int mask, struct inode **real,
-			struct vfsmount **mnt, struct bl_bind **bind)
+			struct bl_mnt **mnt, struct bl_bind **bind)
 {
 	struct bl_tree *tree = bl_tree(inode->i_sb);
 	int err;
@@ -102,7 +102,7 @@ static int bl_inode_use(struct inode *inode, int mask, struct inode **real,
 	*bind = NULL;
 	if (!bl_is_root(inode)) {
 		*real = BL_I(inode)->real;
-		*mnt = *real ? BL_I(inode)->mnt->mnt : NULL;
+		*mnt = BL_I(inode)->mnt;
 		return 0;
 	}
 	if (mask & MAY_NOT_BLOCK) {
@@ -111,7 +111,7 @@ static int bl_inode_use(struct inode *inode, int mask, struct inode **real,
 		if (!b)
 			return -ECHILD;
 		*real = d_inode_rcu(b->real.dentry);
-		*mnt = b->real.mnt;
+		*mnt = b->mnt;
 		return *real ? 0 : -ECHILD;
 	}
 	*bind = bl_root_get(tree);
@@ -122,7 +122,7 @@ static int bl_inode_use(struct inode *inode, int mask, struct inode **real,
 		return bl_root_way(tree, err) ? 0 : err;
 	}
 	*real = d_inode((*bind)->real.dentry);
-	*mnt = (*bind)->real.mnt;
+	*mnt = (*bind)->mnt;
 	return 0;
 }
 
@@ -141,8 +141,8 @@ static int bl_inode_use(struct inode *inode, int mask, struct inode **real,
 int bl_permission(struct mnt_idmap *idmap, struct inode *inode, int mask)
 {
 	struct bl_bind *bind;
-	struct vfsmount *mnt;
 	struct inode *real;
+	struct bl_mnt *mnt;
 	int err;
 
 	err = bl_inode_use(inode, mask, &real, &mnt, &bind);
@@ -151,18 +151,30 @@ int bl_permission(struct mnt_idmap *idmap, struct inode *inode, int mask)
 	if (!real)
 		return generic_permission(idmap, inode, mask);
 	bl_inode_refresh(inode, real, mnt);
-	err = inode_permission(mnt_idmap(mnt), real, mask);
-	if (!err && unlikely(mnt->mnt_flags & (MNT_READONLY | MNT_NOEXEC))) {
+	err = inode_permission(mnt_idmap(mnt->mnt), real, mask);
+	if (unlikely(mnt->flags & (MNT_READONLY | MNT_NOEXEC))) {
 		umode_t mode = real->i_mode;
 
-		if ((mask & MAY_WRITE) && (mnt->mnt_flags & MNT_READONLY) &&
+		/* A read-only link says so to those who may not write, too. */
+		if ((mask & MAY_WRITE) && (mnt->flags & MNT_READONLY) &&
+		    (!err || (err == -EACCES && bl_mnt_masked(mnt))) &&
 		    (S_ISREG(mode) || S_ISDIR(mode) || S_ISLNK(mode)))
 			err = -EROFS;
-		else if ((mask & MAY_EXEC) && (mnt->mnt_flags & MNT_NOEXEC) &&
-			 S_ISREG(mode))
+		else if (!err && (mask & MAY_EXEC) &&
+			 (mnt->flags & MNT_NOEXEC) && S_ISREG(mode))
 			err = -EACCES;
 	}
 	bl_bind_put(bind);
+	return err;
+}
+
+static int bl_getattr_real(const struct path *real, struct kstat *stat,
+			   u32 mask, unsigned int flags, bool masked)
+{
+	int err = vfs_getattr_nosec(real, stat, mask, flags);
+
+	if (!err && masked)
+		stat->mode &= ~S_IWUGO;
 	return err;
 }
 
@@ -184,6 +196,7 @@ int bl_getattr(struct mnt_idmap *idmap, const struct path *path,
 	struct bl_bind *bind = NULL;
 	struct bl_real real;
 	struct path opened;
+	bool masked;
 	int err;
 
 	if (dentry != dentry->d_sb->s_root) {
@@ -194,14 +207,15 @@ int bl_getattr(struct mnt_idmap *idmap, const struct path *path,
 		err = bl_real_get(dentry, &real);
 		if (err)
 			return err;
-		err = vfs_getattr_nosec(&real.path, stat, mask, flags);
+		err = bl_getattr_real(&real.path, stat, mask, flags,
+				      bl_mnt_masked(real.mnt));
 		bl_real_put(&real);
 		return err;
 	}
 
 	/* An open directory is what it was opened as. */
-	if (bl_file_find(path, &opened)) {
-		err = vfs_getattr_nosec(&opened, stat, mask, flags);
+	if (bl_file_find(path, &opened, &masked)) {
+		err = bl_getattr_real(&opened, stat, mask, flags, masked);
 		path_put(&opened);
 		return err;
 	}
@@ -212,7 +226,8 @@ int bl_getattr(struct mnt_idmap *idmap, const struct path *path,
 		generic_fillattr(idmap, mask, d_inode(dentry), stat);
 		return 0;
 	}
-	err = vfs_getattr_nosec(&bind->real, stat, mask, flags);
+	err = bl_getattr_real(&bind->real, stat, mask, flags,
+			      bl_mnt_masked(bind->mnt));
 	bl_bind_put(bind);
 	return err;
 }
@@ -315,7 +330,7 @@ int bl_setattr(struct mnt_idmap *idmap, struct dentry *dentry,
 out_drop:
 	mnt_drop_write(real.path.mnt);
 out:
-	bl_inode_refresh(d_inode(dentry), inode, real.path.mnt);
+	bl_inode_refresh(d_inode(dentry), inode, real.mnt);
 	bl_real_put(&real);
 	return err;
 }
@@ -345,8 +360,8 @@ static int bl_fiemap(struct inode *inode, struct fiemap_extent_info *info,
 		     u64 start, u64 len)
 {
 	struct bl_bind *bind;
-	struct vfsmount *mnt;
 	struct inode *real;
+	struct bl_mnt *mnt;
 	int err;
 
 	err = bl_inode_use(inode, 0, &real, &mnt, &bind);
@@ -456,7 +471,7 @@ static void bl_inode_fill(struct inode *inode, struct bl_mnt *mnt,
 {
 	inode->i_ino = real->i_ino;
 	bl_inode_setup(inode, real->i_mode);
-	bl_inode_refresh(inode, real, mnt->mnt);
+	bl_inode_refresh(inode, real, mnt);
 }
 
 struct bl_inode_key {
@@ -506,7 +521,7 @@ struct inode *bl_inode_get(struct super_block *sb, struct bl_mnt *mnt,
 		bl_inode_fill(inode, mnt, real);
 		unlock_new_inode(inode);
 	} else {
-		bl_inode_refresh(inode, real, mnt->mnt);
+		bl_inode_refresh(inode, real, mnt);
 	}
 	return inode;
 }

@@ -975,9 +975,9 @@ static int bl_plan_check(struct bl_plan *plan, const struct path *parent,
 					      BINDLINK_A_LINK_BACKING,
 				-ENOTDIR,
 				"a merged link needs directories on both sides");
-	else if (plan->flags)
+	else if (plan->flags & BINDLINK_FLAG_MERGED)
 		err = bl_refuse(why, BINDLINK_A_LINK_FLAGS, -EOPNOTSUPP,
-				"read-only and merged links are not supported");
+				"merged links are not supported");
 	else if (exceptions && !at.dentry)
 		err = bl_refuse(why, BINDLINK_A_LINK_EXCEPTION, -EINVAL,
 				"the virtual path does not exist, so there is nothing to except");

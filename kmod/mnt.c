@@ -68,15 +68,16 @@ static struct vfsmount *bl_mnt_clone(const struct path *path)
 /**
  * bl_mnt_get - the private mount that stands for a user's mount
  * @path: a path in the user's mount
- * @extra_flags: mount flags to add to those of the user's mount
+ * @extra_flags: mount flags to add to those of the user's mount, and
+ *	BL_MNT_MASKED
  *
  * Context: may sleep; runs with the credentials of the link's creator.
  * Return: the mount with a reference, or ERR_PTR().
  */
 struct bl_mnt *bl_mnt_get(const struct path *path, int extra_flags)
 {
-	int flags = (path->mnt->mnt_flags | extra_flags) &
-		    MNT_USER_SETTABLE_MASK;
+	int flags = ((path->mnt->mnt_flags | extra_flags) &
+		     MNT_USER_SETTABLE_MASK) | (extra_flags & BL_MNT_MASKED);
 	struct vfsmount *clone;
 	struct bl_mnt *mnt;
 
@@ -108,7 +109,7 @@ struct bl_mnt *bl_mnt_get(const struct path *path, int extra_flags)
 		return ERR_CAST(clone);
 	}
 	/* Nobody else has seen the mount yet. */
-	clone->mnt_flags |= flags;
+	clone->mnt_flags |= flags & MNT_USER_SETTABLE_MASK;
 	refcount_set(&mnt->ref, 1);
 	mnt->mnt = clone;
 	mnt->flags = flags;

@@ -185,7 +185,7 @@ static int bl_fill_super(struct super_block *sb)
 	root = bl_inode_root(sb, tree->is_dir ? S_IFDIR : S_IFREG);
 	if (!root)
 		return -ENOMEM;
-	bl_inode_refresh(root, d_inode(tree->key), carrier->real.mnt);
+	bl_inode_refresh(root, d_inode(tree->key), carrier->mnt);
 	sb->s_root = d_make_root(root);
 	if (!sb->s_root)
 		return -ENOMEM;

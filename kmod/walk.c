@@ -53,6 +53,7 @@ struct bl_walk {
  * @inner: where it is in the view of the backing path, or NULL
  * @outer: the position that this is the inner one of, or NULL
  * @link: the link that was followed here last; compared and never followed
+ * @flags: what @link adds to the flags of mounts
  * @tree: the tree that it is in, or NULL; lives with @mnt
  * @mnt: mount of @tree, with a reference, or NULL for a walk that began inside
  * @dentry: its dentry in @tree, with a reference, or NULL when that is not in
@@ -66,6 +67,7 @@ struct bl_pos {
 	struct bl_pos *inner;
 	struct bl_pos *outer;
 	const struct bl_link *link;
+	int flags;
 	struct bl_tree *tree;
 	struct vfsmount *mnt;
 	struct dentry *dentry;
@@ -78,6 +80,12 @@ static int bl_walk_enter(struct bl_walk *walk, struct bl_link *link,
 			 struct bl_pos *pos);
 static int bl_walk_string(struct bl_walk *walk, struct bl_pos *pos,
 			  const char *path, unsigned int flags);
+
+static int bl_link_mnt_flags(const struct bl_link *link)
+{
+	return link->flags & BINDLINK_FLAG_READ_ONLY ? BL_MNT_READ_ONLY : 0;
+}
+
 static void bl_walk_unproved(struct bl_walk *walk)
 {
 	if (walk->proof)
@@ -269,6 +277,7 @@ static int bl_pos_follow(struct bl_walk *walk, struct bl_pos *pos,
 	err = bl_walk_enter(walk, link, &found);
 	ret = bl_pos_nest(pos, &found);
 	pos->link = link;
+	pos->flags = bl_link_mnt_flags(link);
 	return err ?: ret;
 }
 
@@ -713,10 +722,12 @@ static void bl_where_set(struct bl_where *where, struct bl_pos *pos, int err,
 		return;
 	where->path = *real;
 	path_get(&where->path);
-	for (at = pos; at; at = at->inner)
+	for (at = pos; at; at = at->inner) {
+		where->flags |= at->flags;
 		if (at->mnt)
 			where->flags |= at->mnt->mnt_flags &
 					MNT_USER_SETTABLE_MASK;
+	}
 }
 
 static int bl_walk_from(struct bl_walk *walk, const struct path *root,
@@ -791,6 +802,7 @@ int bl_walk_link(struct bl_link *link, struct bl_where *where,
 
 	err = bl_walk_enter(&walk, link, &pos);
 	bl_where_set(where, &pos, err, true);
+	where->flags |= bl_link_mnt_flags(link);
 	bl_pos_put(&pos);
 	/* To a link a directory that only leads to others is nothing. */
 	return !err && where->way ? -ENOENT : err;

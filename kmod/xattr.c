@@ -51,7 +51,7 @@ static void bl_attr_end(struct dentry *dentry, struct bl_real *real)
 {
 	mnt_drop_write(real->path.mnt);
 	bl_inode_refresh(d_inode(dentry), d_inode(real->path.dentry),
-			 real->path.mnt);
+			 real->mnt);
 	bl_real_put(real);
 }
 

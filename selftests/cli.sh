@@ -156,7 +156,7 @@ expect "no link" 0 "$(links)"
 expect "no mount" 0 "$(mounts)"
 
 begin AP3_refusals_of_what_is_to_come
-for option in --read-only --merge "--exception $work/v"; do
+for option in --merge "--read-only --merge" "--exception $work/v"; do
 	# shellcheck disable=SC2086	# words they are
 	refused "$work" create $option "$work/v" "$work/b"
 done
