@@ -56,9 +56,8 @@ bool bl_path_related(const char *a, const char *b);
 /* rules.c: precedence, no VFS types */
 
 enum bl_rule_kind {
-	BL_RULE_NONE,
 	BL_RULE_LINK,		/* from here on the link applies */
-	BL_RULE_EXCEPTION,	/* from here on the original is seen */
+	BL_RULE_EXCEPTION,	/* from here on it does not */
 };
 
 struct bl_rule_node;
@@ -79,39 +78,29 @@ struct bl_rules {
 };
 
 /**
- * struct bl_match - which rule applies to a path
- * @kind: BL_RULE_NONE when no rule does
- * @link: the link of the rule; for an exception the link that has it
- * @rest: what of the path is below the rule's path: "" or "/..."
- */
-struct bl_match {
-	enum bl_rule_kind kind;
-	struct bl_link *link;
-	const char *rest;
-};
-
-/**
  * struct bl_rule - what there is at a path
- * @kind: the rule at the path itself
- * @link: the link of that rule, or NULL
+ * @link: the link at the path itself, or NULL
+ * @excepted: there are links that leave it alone
  * @below: there are rules strictly below
+ * @links: there are links strictly below
  */
 struct bl_rule {
-	enum bl_rule_kind kind;
 	struct bl_link *link;
+	bool excepted;
 	bool below;
+	bool links;
 };
 
 int bl_rules_init(struct bl_rules *rules);
 void bl_rules_destroy(struct bl_rules *rules);
 int bl_rules_add(struct bl_rules *rules, const char *path,
 		 enum bl_rule_kind kind, struct bl_link *link);
-int bl_rules_del(struct bl_rules *rules, const char *path);
-bool bl_rules_find(struct bl_rules *rules, const char *path,
-		   struct bl_match *match);
-bool bl_rules_match(struct bl_rules *rules, const char *path,
-		    struct bl_match *match);
+int bl_rules_del(struct bl_rules *rules, const char *path,
+		 enum bl_rule_kind kind, const struct bl_link *link);
+struct bl_link *bl_rules_find(struct bl_rules *rules, const char *path);
 bool bl_rules_below(struct bl_rules *rules, const char *path);
+bool bl_rules_except(struct bl_rules *rules, const char *path,
+		     const struct bl_link *link);
 bool bl_rules_at(struct bl_rules *rules, const char *path,
 		 struct bl_rule *rule);
 struct bl_rule_node *bl_rules_dir(struct bl_rules *rules, const char *path);
@@ -171,6 +160,8 @@ struct bl_space {
  * @bind_ticket: ticket of the resolution that @bind is from; @bind_lock
  * @ticket: last ticket of a resolution that was given out
  * @rcu: readers of the rule tables
+ * @exceptions: normalised paths that it leaves alone, each once
+ * @nr_exceptions: entries of @exceptions
  * @paths: where @virtual and @backing are
  */
 struct bl_link {
@@ -194,6 +185,8 @@ struct bl_link {
 	u64 bind_ticket;
 	atomic64_t ticket;
 	struct rcu_head rcu;
+	char **exceptions;
+	unsigned int nr_exceptions;
 	char paths[];
 };
 
@@ -206,14 +199,17 @@ static inline bool bl_link_tryget(struct bl_link *link)
  * struct bl_why - why something is refused
  * @msg: a sentence about @attr, static
  * @attr: the BINDLINK_A_LINK_* that is to blame, or 0
+ * @index: which of several such attributes
  */
 struct bl_why {
 	const char *msg;
 	int attr;
+	unsigned int index;
 };
 
 /**
  * struct bl_link_info - a copy of what is told about a link
+ * @link: the link with a reference, for its exceptions, or NULL
  */
 struct bl_link_info {
 	u64 id;
@@ -223,6 +219,7 @@ struct bl_link_info {
 	char *virtual;
 	char *backing;
 	char *carrier_path;
+	struct bl_link *link;
 };
 
 /**
@@ -230,6 +227,9 @@ struct bl_link_info {
  * @virtual: canonical virtual path (names_cache)
  * @backing: normalised backing path (names_cache)
  * @base: path of the carrier (names_cache)
+ * @exceptions: paths that the link leaves alone; as they were given until the
+ *	plan is checked, normalised and each once after that
+ * @nr_exceptions: entries of @exceptions
  * @flags: enum bindlink_flag
  * @carrier: BINDLINK_ATTACH_PATH or BINDLINK_ATTACH_PARENT
  * @path: the carrier, or a path in the tree that carries the link already
@@ -243,6 +243,8 @@ struct bl_plan {
 	char *virtual;
 	char *backing;
 	char *base;
+	char **exceptions;
+	unsigned int nr_exceptions;
 	u32 flags;
 	u32 carrier;
 	struct path path;
@@ -276,8 +278,9 @@ int bl_canonical_path(const struct path *path, char *buf, char **name,
 struct bl_space *bl_space_get(const struct path *root);
 void bl_space_put(struct bl_space *space);
 int bl_plan_init(struct bl_plan *plan, const char *virtual,
-		 const char *backing, u32 flags, u32 attach, bool exceptions,
+		 const char *backing, u32 flags, u32 attach,
 		 struct bl_why *why);
+int bl_plan_except(struct bl_plan *plan, const char *path, unsigned int max);
 bool bl_plan_covers(const struct bl_plan *plan, char *name);
 void bl_plan_destroy(struct bl_plan *plan);
 int bl_link_create(struct bl_plan *plan, struct file *tree_file,
@@ -639,6 +642,28 @@ struct bl_real {
 	struct bl_mnt *mnt;
 };
 
+/**
+ * struct bl_at - what the rule table has for a dentry
+ * @link: the link at its name, with a reference, or NULL
+ * @excepted: links leave it alone
+ * @below: there are links or exceptions below
+ * @links: there are links below
+ * @gen: generation for which this holds
+ */
+struct bl_at {
+	struct bl_link *link;
+	bool excepted;
+	bool below;
+	bool links;
+	unsigned long gen;
+};
+
+static inline void bl_at_put(struct bl_at *at)
+{
+	if (at->link)
+		bl_link_put(at->link);
+}
+
 extern const struct dentry_operations bl_dops;
 
 struct bl_bind *bl_root_get(struct bl_tree *tree);
@@ -647,7 +672,7 @@ bool bl_root_way(struct bl_tree *tree, int err);
 int bl_real_get(struct dentry *dentry, struct bl_real *real);
 void bl_real_put(struct bl_real *real);
 char *bl_virtual_path(struct dentry *dentry, char *buf);
-struct bl_link *bl_dentry_link(struct dentry *dentry);
+int bl_dentry_at(struct dentry *dentry, struct bl_at *at);
 int bl_dentry_below(struct dentry *dentry);
 int bl_dentry_inner(struct dentry *dentry, bool *viewed);
 int bl_dentry_walk(struct dentry *dentry, struct bl_where *where,

@@ -126,18 +126,6 @@ char *bl_virtual_path(struct dentry *dentry, char *buf)
 	return memcpy(rest - len, base, len);
 }
 
-/**
- * struct bl_at - what the rule table has for a dentry
- * @link: the link at its name, with a reference, or NULL
- * @below: there are links below
- * @gen: generation for which this holds
- */
-struct bl_at {
-	struct bl_link *link;
-	bool below;
-	unsigned long gen;
-};
-
 /* Whether there may be links below @dentry; true when it takes a path to tell. */
 static bool bl_maybe_below(struct dentry *dentry, unsigned long gen)
 {
@@ -173,7 +161,9 @@ static int bl_at_get(struct dentry *dentry, struct dentry *parent,
 	} else {
 		guard(rcu)();
 		bl_rules_at(&tree->space->rules, path, &rule);
+		at->excepted = rule.excepted;
 		at->below = rule.below;
+		at->links = rule.links;
 		/* One that goes at this moment may be taken for gone. */
 		if (rule.link && bl_link_tryget(rule.link))
 			at->link = rule.link;
@@ -193,6 +183,7 @@ static int bl_at_get(struct dentry *dentry, struct dentry *parent,
 int bl_dentry_walk(struct dentry *dentry, struct bl_where *where,
 		   struct bl_mnt **mnt)
 {
+	const struct bl_bind *carrier = bl_tree(dentry->d_sb)->carrier;
 	char *buf = __getname(), *rest;
 	int err;
 
@@ -209,6 +200,12 @@ int bl_dentry_walk(struct dentry *dentry, struct bl_where *where,
 	if (where->path.mnt->mnt_sb->s_stack_depth >=
 	    FILESYSTEM_MAX_STACK_DEPTH)
 		return -ELOOP;
+	/* In the carrier the walk used the private mount itself. */
+	if (where->path.mnt == carrier->real.mnt &&
+	    !(where->flags & ~carrier->mnt->flags)) {
+		*mnt = bl_mnt_hold(carrier->mnt);
+		return err;
+	}
 	*mnt = bl_mnt_get(&where->path, where->flags);
 	if (IS_ERR(*mnt)) {
 		err = PTR_ERR(*mnt);
@@ -258,42 +255,40 @@ int bl_dentry_inner(struct dentry *dentry, bool *viewed)
 }
 
 /**
- * bl_dentry_link - the link at the name of a dentry
+ * bl_dentry_at - what the rule table has for a dentry
  * @dentry: dentry of a tree, but not its root
+ * @at: filled in, for bl_at_put()
  *
- * Return: the link with a reference, NULL, or ERR_PTR(-ENOMEM).
+ * Return: 0 or a negative errno.
  */
-struct bl_link *bl_dentry_link(struct dentry *dentry)
+int bl_dentry_at(struct dentry *dentry, struct bl_at *at)
 {
 	struct dentry *parent = dget_parent(dentry);
-	struct bl_at at;
 	int err;
 
-	err = bl_at_get(dentry, parent, &at);
+	err = bl_at_get(dentry, parent, at);
 	dput(parent);
-	return err ? ERR_PTR(err) : at.link;
+	return err;
 }
 
 /**
- * bl_dentry_below - whether there are links below the name of a dentry
+ * bl_dentry_below - whether there are rules below the name of a dentry
  * @dentry: dentry of a tree
  *
  * Return: 1, 0, or a negative errno when that cannot be told.
  */
 int bl_dentry_below(struct dentry *dentry)
 {
-	struct dentry *parent;
 	struct bl_at at;
 	int err;
 
 	if (dentry == dentry->d_sb->s_root)
 		return bl_root_below(bl_tree(dentry->d_sb));
-	parent = dget_parent(dentry);
-	err = bl_at_get(dentry, parent, &at);
-	dput(parent);
-	if (at.link)
-		bl_link_put(at.link);
-	return err ?: at.below;
+	err = bl_dentry_at(dentry, &at);
+	if (err)
+		return err;
+	bl_at_put(&at);
+	return at.below;
 }
 
 static struct bl_node *bl_node_alloc(struct bl_mnt *mnt)
@@ -618,6 +613,27 @@ static struct bl_node *bl_node_walked(struct dentry *dentry)
 	return node;
 }
 
+/*
+ * What @dentry, which links leave alone, stands for: the original, with what is
+ * mounted there.
+ */
+static struct bl_node *bl_node_excepted(struct dentry *dentry)
+{
+	struct bl_node *node = bl_node_walked(dentry);
+	int err;
+
+	if (IS_ERR(node) || node->mnt != bl_tree(dentry->d_sb)->carrier->mnt)
+		return node;
+	node->lower = dget(node->real.dentry);
+	if (!node->inode || !d_mountpoint(node->lower))
+		return node;
+	err = bl_node_cross_carrier(dentry, node);
+	if (!err)
+		return node;
+	bl_node_free(node);
+	return ERR_PTR(err);
+}
+
 /**
  * bl_node_get - what a dentry stands for, looked up now
  * @dentry: dentry of a tree
@@ -650,6 +666,8 @@ struct bl_node *bl_node_get(struct dentry *dentry, struct dentry *parent,
 		bl_link_put(at.link);
 		if (!IS_ERR(node) && node->mnt)
 			bl_tree_stack(dentry->d_sb, node->mnt->mnt->mnt_sb);
+	} else if (at.excepted) {
+		node = bl_node_excepted(dentry);
 	} else if (viewed) {
 		node = bl_node_walked(dentry);
 	} else {

@@ -23,12 +23,14 @@
 /**
  * struct bl_place - where a name of a tree is
  * @parent: directory that holds it
- * @target: for the name of a link the dentry of the backing, with a reference;
- *	NULL otherwise
+ * @target: for the name of a link or of an exception the dentry behind it, with a
+ *	reference; NULL otherwise
+ * @leads: links or exceptions are below the name
  */
 struct bl_place {
 	struct bl_real parent;
 	struct dentry *target;
+	bool leads;
 };
 
 static void bl_place_put(struct bl_place *place)
@@ -92,18 +94,22 @@ static int bl_place_walked(struct dentry *dentry, struct bl_place *place)
 
 static int bl_place_get(struct dentry *dentry, struct bl_place *place)
 {
-	struct bl_link *link = bl_dentry_link(dentry);
+	struct bl_at at;
 	bool viewed;
 	int err;
 
 	memset(place, 0, sizeof(*place));
-	if (IS_ERR(link))
-		return PTR_ERR(link);
-	if (link) {
-		err = bl_place_bound(link, place);
-		bl_link_put(link);
+	err = bl_dentry_at(dentry, &at);
+	if (err)
+		return err;
+	place->leads = at.below;
+	if (at.link) {
+		err = bl_place_bound(at.link, place);
+		bl_at_put(&at);
 		return err;
 	}
+	if (at.excepted)
+		return bl_place_walked(dentry, place);
 	err = bl_dentry_inner(dentry->d_parent, &viewed);
 	if (err < 0)
 		return err;
@@ -397,10 +403,20 @@ int bl_link_op(struct dentry *old, struct inode *dir, struct dentry *new)
 /* The way to links stays: -EBUSY when some are below @dentry in any view. */
 static int bl_leads_nowhere(struct dentry *dentry)
 {
+	const struct inode *inode = d_inode(dentry);
+	struct bl_at at;
 	bool viewed;
 	int err;
 
-	err = bl_dentry_below(dentry) ?: bl_dentry_inner(dentry, &viewed);
+	if (inode && bl_is_way(inode))
+		return -EBUSY;
+	err = bl_dentry_at(dentry, &at);
+	if (err)
+		return err;
+	bl_at_put(&at);
+	if (at.links)
+		return -EBUSY;
+	err = bl_dentry_inner(dentry, &viewed);
 	return err > 0 ? -EBUSY : err;
 }
 
@@ -530,7 +546,7 @@ static int bl_rename_locked(struct dentry *old, struct dentry *new,
 		bl_rename_show(old, new, from->parent.mnt, rd.old_dentry,
 			       source, target,
 			       !(flags & RENAME_EXCHANGE) && !from->target &&
-			       !to->target);
+			       !to->target && !from->leads && !to->leads);
 	dput(rd.new_dentry);
 	dput(rd.old_dentry);
 	return err;

@@ -43,7 +43,7 @@ static umode_t bl_mode(struct inode *real, const struct bl_mnt *mnt)
 	/* exec asks the mount of the tree, which knows nothing of this one. */
 	if (S_ISREG(mode) && (mnt->flags & MNT_NOSUID))
 		mode &= ~(S_ISUID | S_ISGID);
-	return bl_mnt_masked(mnt) ? mode & ~S_IWUGO : mode;
+	return bl_mnt_masked(mnt) ? mode & ~0222 : mode;
 }
 
 /**
@@ -174,7 +174,7 @@ static int bl_getattr_real(const struct path *real, struct kstat *stat,
 	int err = vfs_getattr_nosec(real, stat, mask, flags);
 
 	if (!err && masked)
-		stat->mode &= ~S_IWUGO;
+		stat->mode &= ~0222;
 	return err;
 }
 

@@ -27,6 +27,7 @@
 #include <linux/sched.h>
 #include <linux/sched/task.h>
 #include <linux/slab.h>
+#include <linux/sort.h>
 #include <linux/stringhash.h>
 #include <linux/xarray.h>
 
@@ -156,6 +157,13 @@ void bl_space_put(struct bl_space *space)
 	mutex_unlock(&bl_link_mutex);
 }
 
+static void bl_paths_free(char **paths, unsigned int nr)
+{
+	while (nr)
+		kfree(paths[--nr]);
+	kvfree(paths);
+}
+
 /**
  * bl_link_put - drop a reference
  * @link: link
@@ -167,6 +175,7 @@ void bl_link_put(struct bl_link *link)
 	if (!refcount_dec_and_test(&link->ref))
 		return;
 	bl_bind_put(rcu_access_pointer(link->bind));
+	bl_paths_free(link->exceptions, link->nr_exceptions);
 	if (link->watch)
 		bl_watch_stop();
 	path_put(&link->root);
@@ -178,6 +187,7 @@ static void bl_info_fill(struct bl_link_info *info, const struct bl_link *link)
 {
 	struct bl_tree *tree = link->tree;
 
+	info->link = NULL;
 	info->id = link->id;
 	info->flags = link->flags;
 	info->virtual = link->virtual;
@@ -209,6 +219,9 @@ void bl_link_info_free(struct bl_link_info *info)
 	kfree(info->virtual);
 	kfree(info->backing);
 	kfree(info->carrier_path);
+	if (info->link)
+		bl_link_put(info->link);
+	info->link = NULL;
 	info->virtual = NULL;
 	info->backing = NULL;
 	info->carrier_path = NULL;
@@ -222,11 +235,22 @@ static void bl_link_tell(const struct bl_link *link, u8 cmd)
 	bl_netlink_notify(&info, cmd);
 }
 
+/* Take the rules of @link off its table: the link and @n of the exceptions. */
+static void bl_link_unrule(struct bl_link *link, unsigned int n)
+{
+	struct bl_rules *rules = &link->space->rules;
+
+	bl_rules_del(rules, link->virtual, BL_RULE_LINK, link);
+	while (n--)
+		bl_rules_del(rules, link->exceptions[n], BL_RULE_EXCEPTION,
+			     link);
+}
+
 /* Take @link off the table; the caller has a reference of its own. */
 static void bl_link_unlist(struct bl_link *link)
 {
 	lockdep_assert_held(&bl_link_mutex);
-	bl_rules_del(&link->space->rules, link->virtual);
+	bl_link_unrule(link, link->nr_exceptions);
 	if (refcount_dec_and_test(&link->space->ref))
 		bl_space_free(link->space);
 	link->space = NULL;
@@ -555,12 +579,8 @@ static struct bl_link *bl_link_find(const struct path *root,
 				    const char *virtual)
 {
 	struct bl_space *space = bl_space_find(root);
-	struct bl_match match;
 
-	if (space && bl_rules_find(&space->rules, virtual, &match) &&
-	    match.kind == BL_RULE_LINK)
-		return match.link;
-	return NULL;
+	return space ? bl_rules_find(&space->rules, virtual) : NULL;
 }
 
 /* Put @name before what is at @at in @buf. */
@@ -948,8 +968,119 @@ static int bl_plan_busy(const struct bl_plan *plan, struct bl_why *why)
 				     plan->net) ? bl_refuse_busy(why) : 0;
 }
 
+static int bl_refuse_exception(struct bl_why *why, unsigned int index, int err,
+			       const char *msg)
+{
+	why->index = index;
+	return bl_refuse(why, BINDLINK_A_LINK_EXCEPTION, err, msg);
+}
+
+/* Bring the exception @index into its canonical form, and see that it is there. */
+static int bl_plan_exception(struct bl_plan *plan, unsigned int index,
+			     struct bl_why *why)
+{
+	size_t len = strlen(plan->virtual);
+	struct path parent, top, at;
+	struct bl_why ignored = {};
+	char *name = __getname();
+	int err;
+
+	if (!name)
+		return -ENOMEM;
+	err = bl_canonical(plan->exceptions[index], name, &parent, &top,
+			   &ignored);
+	if (err) {
+		err = bl_refuse_exception(why, index, err, err == -ENOENT ?
+					  "the exception does not exist" :
+					  "the exception cannot be reached");
+		goto out;
+	}
+	if (top.dentry != plan->top.dentry ||
+	    strncmp(name, plan->virtual, len) || name[len] != '/')
+		err = bl_refuse_exception(why, index, -EINVAL,
+					  "the exception is not below the virtual path");
+	else
+		err = vfs_path_lookup(parent.dentry, parent.mnt,
+				      bl_path_last(name), 0, &at);
+	path_put(&top);
+	path_put(&parent);
+	if (err && why->attr != BINDLINK_A_LINK_EXCEPTION)
+		bl_refuse_exception(why, index, err, err == -ENOENT ?
+				    "the exception does not exist" :
+				    "the exception cannot be reached");
+	if (err)
+		goto out;
+	path_put(&at);
+	kfree(plan->exceptions[index]);
+	plan->exceptions[index] = kstrdup(name, GFP_KERNEL_ACCOUNT);
+	if (!plan->exceptions[index])
+		err = -ENOMEM;
+out:
+	__putname(name);
+	return err;
+}
+
+static int bl_path_cmp(const void *a, const void *b)
+{
+	return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+static int bl_plan_exceptions(struct bl_plan *plan, bool anchored,
+			      struct bl_why *why)
+{
+	unsigned int i, n = 0;
+	int err;
+
+	if (!plan->nr_exceptions)
+		return 0;
+	if (!anchored)
+		return bl_refuse_exception(why, 0, -EINVAL,
+					   "the virtual path does not exist, so there is nothing to except");
+	why->attr = 0;
+	for (i = 0; i < plan->nr_exceptions; i++) {
+		err = bl_plan_exception(plan, i, why);
+		if (err)
+			return err;
+	}
+	/* Each once. */
+	sort(plan->exceptions, plan->nr_exceptions, sizeof(*plan->exceptions),
+	     bl_path_cmp, NULL);
+	for (i = 0; i < plan->nr_exceptions; i++) {
+		if (n && !strcmp(plan->exceptions[n - 1], plan->exceptions[i]))
+			kfree(plan->exceptions[i]);
+		else
+			plan->exceptions[n++] = plan->exceptions[i];
+	}
+	plan->nr_exceptions = n;
+	return 0;
+}
+
+/**
+ * bl_plan_except - add an exception to a plan
+ * @plan: plan that was not checked yet
+ * @path: path as it was given
+ * @max: how many exceptions there will be
+ *
+ * Return: 0 or -ENOMEM.
+ */
+int bl_plan_except(struct bl_plan *plan, const char *path, unsigned int max)
+{
+	char *copy;
+
+	if (!plan->exceptions)
+		plan->exceptions = kvcalloc(max, sizeof(*plan->exceptions),
+					    GFP_KERNEL_ACCOUNT);
+	if (!plan->exceptions)
+		return -ENOMEM;
+	copy = kstrdup(path, GFP_KERNEL_ACCOUNT);
+	if (!copy)
+		return -ENOMEM;
+	plan->exceptions[plan->nr_exceptions++] = copy;
+	return 0;
+}
+
 static int bl_plan_check(struct bl_plan *plan, const struct path *parent,
-			 u32 attach, bool exceptions, struct bl_why *why)
+			 u32 attach, struct bl_why *why)
 {
 	struct path at = {};
 	bool is_dir;
@@ -978,12 +1109,8 @@ static int bl_plan_check(struct bl_plan *plan, const struct path *parent,
 	else if (plan->flags & BINDLINK_FLAG_MERGED)
 		err = bl_refuse(why, BINDLINK_A_LINK_FLAGS, -EOPNOTSUPP,
 				"merged links are not supported");
-	else if (exceptions && !at.dentry)
-		err = bl_refuse(why, BINDLINK_A_LINK_EXCEPTION, -EINVAL,
-				"the virtual path does not exist, so there is nothing to except");
-	else if (exceptions)
-		err = bl_refuse(why, BINDLINK_A_LINK_EXCEPTION, -EOPNOTSUPP,
-				"exceptions are not supported");
+	else
+		err = bl_plan_exceptions(plan, at.dentry, why);
 	/* Before anything is said of a tree that somebody has just attached. */
 	if (!err) {
 		scoped_guard(mutex, &bl_link_mutex)
@@ -1003,12 +1130,11 @@ out:
 /**
  * bl_plan_init - validate a link that is to be made
  * @plan: result, for bl_plan_destroy() whatever is returned; zero but for the
- *	socket that asks
+ *	socket that asks and the exceptions
  * @virtual: virtual path as it was given
  * @backing: backing path as it was given
  * @flags: enum bindlink_flag, known bits only
  * @attach: enum bindlink_attach
- * @exceptions: there are exceptions
  * @why: reason for a refusal
  *
  * Changes nothing. Paths are looked up with the caller's credentials.
@@ -1016,7 +1142,7 @@ out:
  * Return: 0, or the errno of the first row of the contract that is not met.
  */
 int bl_plan_init(struct bl_plan *plan, const char *virtual,
-		 const char *backing, u32 flags, u32 attach, bool exceptions,
+		 const char *backing, u32 flags, u32 attach,
 		 struct bl_why *why)
 {
 	struct path parent;
@@ -1037,7 +1163,7 @@ int bl_plan_init(struct bl_plan *plan, const char *virtual,
 	err = bl_canonical(virtual, plan->virtual, &parent, &plan->top, why);
 	if (err)
 		return err;
-	err = bl_plan_check(plan, &parent, attach, exceptions, why);
+	err = bl_plan_check(plan, &parent, attach, why);
 	path_put(&parent);
 	if (err)
 		trace_bl_refuse(plan->virtual, err);
@@ -1084,6 +1210,7 @@ void bl_plan_destroy(struct bl_plan *plan)
 	path_put(&plan->path);
 	path_put(&plan->top);
 	path_put(&plan->root);
+	bl_paths_free(plan->exceptions, plan->nr_exceptions);
 	if (plan->virtual)
 		__putname(plan->virtual);
 	if (plan->backing)
@@ -1092,7 +1219,7 @@ void bl_plan_destroy(struct bl_plan *plan)
 		__putname(plan->base);
 }
 
-static struct bl_link *bl_link_alloc(const struct bl_plan *plan)
+static struct bl_link *bl_link_alloc(struct bl_plan *plan)
 {
 	size_t virtual = strlen(plan->virtual) + 1;
 	size_t backing = strlen(plan->backing) + 1;
@@ -1113,12 +1240,16 @@ static struct bl_link *bl_link_alloc(const struct bl_plan *plan)
 	link->root = plan->root;
 	path_get(&link->root);
 	link->watch = bl_watch_start();
+	/* They belong to the link from here on. */
+	swap(link->exceptions, plan->exceptions);
+	swap(link->nr_exceptions, plan->nr_exceptions);
 	return link;
 }
 
 static int bl_link_list(struct bl_link *link, struct bl_tree *tree)
 {
 	struct bl_space *space = tree->space;
+	unsigned int n = 0;
 	int err;
 
 	link->id = ++bl_link_last_id;
@@ -1127,8 +1258,17 @@ static int bl_link_list(struct bl_link *link, struct bl_tree *tree)
 		return err;
 	link->space = space;
 	link->tree = tree;
-	err = bl_rules_add(&space->rules, link->virtual, BL_RULE_LINK, link);
+	/* The exceptions first: the link never shows without them. */
+	while (!err && n < link->nr_exceptions) {
+		err = bl_rules_add(&space->rules, link->exceptions[n],
+				   BL_RULE_EXCEPTION, link);
+		n += !err;
+	}
+	if (!err)
+		err = bl_rules_add(&space->rules, link->virtual, BL_RULE_LINK,
+				   link);
 	if (err) {
+		bl_link_unrule(link, n);
 		xa_erase(&bl_links, link->id);
 		link->space = NULL;
 		link->tree = NULL;
@@ -1619,10 +1759,14 @@ int bl_link_get_info(const char *virtual, struct bl_link_info *info,
 		goto out;
 	scoped_guard(mutex, &bl_link_mutex) {
 		link = bl_link_find(&root, name);
-		if (link && bl_link_observe(link))
+		if (link && bl_link_observe(link)) {
 			err = bl_info_copy(info, link);
-		else
+			/* For the exceptions, which do not change. */
+			refcount_inc(&link->ref);
+			info->link = link;
+		} else {
 			err = bl_no_link(why);
+		}
 	}
 	path_put(&root);
 out:

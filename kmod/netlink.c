@@ -42,12 +42,26 @@ int bl_nl_pre_doit(const struct genl_split_ops *ops, struct sk_buff *skb,
 	return bl_nl_allowed(skb, info->extack);
 }
 
+/* Attribute number @index of those that are of one type. */
+static const struct nlattr *bl_nl_attr(struct genl_info *info, int type,
+				       unsigned int index)
+{
+	const struct nlattr *attr;
+	int rem;
+
+	nlmsg_for_each_attr(attr, info->nlhdr, GENL_HDRLEN, rem)
+		if (nla_type(attr) == type && !index--)
+			return attr;
+	return info->attrs[type];
+}
+
 /* Tell @why, and which attribute is to blame. */
 static int bl_nl_refuse(struct genl_info *info, const struct bl_why *why,
 			int err)
 {
 	if (why->attr && info->attrs[why->attr])
-		NL_SET_BAD_ATTR(info->extack, info->attrs[why->attr]);
+		NL_SET_BAD_ATTR(info->extack,
+				bl_nl_attr(info, why->attr, why->index));
 	if (why->msg)
 		info->extack->_msg = why->msg;
 	else if (err == -ENOMEM)
@@ -73,6 +87,30 @@ static const char *bl_nl_path(struct genl_info *info, int type)
 	return nla_data(attr);
 }
 
+static int bl_nl_exceptions(struct genl_info *info, struct bl_plan *plan)
+{
+	const struct nlattr *attr;
+	unsigned int nr = 0;
+	int rem, err;
+
+	nlmsg_for_each_attr(attr, info->nlhdr, GENL_HDRLEN, rem)
+		nr += nla_type(attr) == BINDLINK_A_LINK_EXCEPTION;
+	nlmsg_for_each_attr(attr, info->nlhdr, GENL_HDRLEN, rem) {
+		if (nla_type(attr) != BINDLINK_A_LINK_EXCEPTION)
+			continue;
+		if (strnlen(nla_data(attr), nla_len(attr)) + 1 !=
+		    nla_len(attr)) {
+			NL_SET_ERR_MSG_ATTR(info->extack, attr,
+					    "the path has a NUL inside");
+			return -EINVAL;
+		}
+		err = bl_plan_except(plan, nla_data(attr), nr);
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
 static int bl_nl_plan(struct genl_info *info, struct bl_plan *plan,
 		      struct bl_why *why)
 {
@@ -89,10 +127,13 @@ static int bl_nl_plan(struct genl_info *info, struct bl_plan *plan,
 		return PTR_ERR(virtual);
 	if (IS_ERR(backing))
 		return PTR_ERR(backing);
+	err = bl_nl_exceptions(info, plan);
+	if (err)
+		return err;
 	err = bl_plan_init(plan, virtual, backing,
 			   flags ? nla_get_u32(flags) : 0,
 			   attach ? nla_get_u32(attach) : BINDLINK_ATTACH_AUTO,
-			   info->attrs[BINDLINK_A_LINK_EXCEPTION], why);
+			   why);
 	return err ? bl_nl_refuse(info, why, err) : 0;
 }
 
@@ -113,6 +154,8 @@ static int bl_nl_put_dev(struct sk_buff *skb, dev_t dev)
 
 static int bl_nl_put_link(struct sk_buff *skb, const struct bl_link_info *link)
 {
+	unsigned int i;
+
 	if (bl_nl_put_u64(skb, BINDLINK_A_LINK_ID, link->id) ||
 	    nla_put_string(skb, BINDLINK_A_LINK_VIRTUAL, link->virtual) ||
 	    nla_put_string(skb, BINDLINK_A_LINK_BACKING, link->backing) ||
@@ -122,16 +165,25 @@ static int bl_nl_put_link(struct sk_buff *skb, const struct bl_link_info *link)
 			   link->carrier_path) ||
 	    bl_nl_put_dev(skb, link->dev))
 		return -EMSGSIZE;
+	for (i = 0; link->link && i < link->link->nr_exceptions; i++)
+		if (nla_put_string(skb, BINDLINK_A_LINK_EXCEPTION,
+				   link->link->exceptions[i]))
+			return -EMSGSIZE;
 	return 0;
 }
 
 /* Enough for any link: three paths and some numbers. */
 static size_t bl_nl_link_size(const struct bl_link_info *link)
 {
-	return NLMSG_ALIGN(GENL_HDRLEN) + 256 +
-	       nla_total_size(strlen(link->virtual) + 1) +
-	       nla_total_size(strlen(link->backing) + 1) +
-	       nla_total_size(strlen(link->carrier_path) + 1);
+	size_t size = NLMSG_ALIGN(GENL_HDRLEN) + 256 +
+		      nla_total_size(strlen(link->virtual) + 1) +
+		      nla_total_size(strlen(link->backing) + 1) +
+		      nla_total_size(strlen(link->carrier_path) + 1);
+	unsigned int i;
+
+	for (i = 0; link->link && i < link->link->nr_exceptions; i++)
+		size += nla_total_size(strlen(link->link->exceptions[i]) + 1);
+	return size;
 }
 
 static int bl_nl_reply_link(struct genl_info *info,

@@ -70,7 +70,8 @@ static bool bl_listing_hides(struct bl_listing *listing, const char *name,
 	if (bl_listing_rule(listing, name, len, listing->nr, &rule) < 0)
 		return false;
 	/* A directory on the way to links is itself. */
-	return rule.link || (type != DT_DIR && type != DT_UNKNOWN);
+	return rule.link || rule.excepted ||
+	       (type != DT_DIR && type != DT_UNKNOWN);
 }
 
 static bool bl_listing_actor(struct dir_context *ctx, const char *name,
@@ -152,7 +153,8 @@ static int bl_listing_links(struct bl_listing *listing)
 			continue;
 		}
 		type = known ? DT_UNKNOWN :
-			bl_listing_type(listing, name, rule.link, &ino);
+			bl_listing_type(listing, name,
+					rule.link || rule.excepted, &ino);
 		/* Whoever reads on comes to this name again. */
 		if (type < 0)
 			return type;

@@ -4,8 +4,8 @@
  *
  * A trie of path components. The rule nearest to the end of a path wins, in
  * whatever order the rules were made: a link below another one, or below an
- * exception, takes precedence there, and an exception ends the link above it.
- * All of precedence is here.
+ * exception, takes precedence there, and an exception ends the link that it is
+ * of; see walk.c for what is seen there instead.
  *
  * One writer at a time, readers under RCU. What a reader found holds until
  * the generation changes, which it does after each change of any table.
@@ -22,6 +22,18 @@
 #include "bindlink.h"
 
 /**
+ * struct bl_rule_exception - a link leaves a path alone
+ * @list: entry of bl_rule_node.exceptions
+ * @link: the link; compared by readers, never followed
+ * @rcu: readers
+ */
+struct bl_rule_exception {
+	struct list_head list;
+	const struct bl_link *link;
+	struct rcu_head rcu;
+};
+
+/**
  * struct bl_rule_node - one component on the way to a rule, or a rule
  * @hash: entry of bl_rules.nodes
  * @parent: the component before it; compared by readers, never followed
@@ -30,8 +42,9 @@
  * @list: entry of @parent's @children
  * @children: nodes whose parent this is, oldest first; a node without rule and
  *	children is freed
- * @link: the link of the rule
- * @kind: the rule at this component
+ * @link: the link at this component, or NULL
+ * @exceptions: the links that leave alone what is here
+ * @links: links strictly below
  * @serial: place in @parent's @children, growing, never 0
  * @last: serial that was given to a child last
  * @len: bytes of @name
@@ -45,7 +58,8 @@ struct bl_rule_node {
 	struct list_head list;
 	struct list_head children;
 	struct bl_link *link;
-	enum bl_rule_kind kind;
+	struct list_head exceptions;
+	unsigned int links;
 	u32 serial;
 	u32 last;
 	unsigned int len;
@@ -123,6 +137,7 @@ static struct bl_rule_node *bl_rule_alloc(struct bl_rule_node *parent,
 		return NULL;
 	refcount_set(&node->ref, 1);
 	INIT_LIST_HEAD(&node->children);
+	INIT_LIST_HEAD(&node->exceptions);
 	node->parent = parent;
 	node->len = key->len;
 	memcpy(node->name, key->name, key->len);
@@ -160,8 +175,8 @@ static struct bl_rule_node *bl_rule_find_key(struct bl_rules *rules,
 /* Free @node and what of the way to it leads nowhere else. */
 static void bl_rule_prune(struct bl_rules *rules, struct bl_rule_node *node)
 {
-	while (node != rules->root && node->kind == BL_RULE_NONE &&
-	       list_empty(&node->children)) {
+	while (node != rules->root && !node->link &&
+	       list_empty(&node->exceptions) && list_empty(&node->children)) {
 		struct bl_rule_node *parent = node->parent;
 
 		rhashtable_remove_fast(&rules->nodes, &node->hash,
@@ -207,8 +222,13 @@ int bl_rules_init(struct bl_rules *rules)
 }
 EXPORT_SYMBOL_IF_KUNIT(bl_rules_init);
 
-static void bl_rule_free(void *node, void *unused)
+static void bl_rule_free(void *ptr, void *unused)
 {
+	struct bl_rule_exception *exception, *next;
+	struct bl_rule_node *node = ptr;
+
+	list_for_each_entry_safe(exception, next, &node->exceptions, list)
+		kfree(exception);
 	bl_rule_put(node);
 }
 
@@ -223,6 +243,49 @@ void bl_rules_destroy(struct bl_rules *rules)
 }
 EXPORT_SYMBOL_IF_KUNIT(bl_rules_destroy);
 
+static void bl_rule_count(struct bl_rule_node *node, int change)
+{
+	while ((node = node->parent))
+		node->links += change;
+}
+
+static int bl_rule_add_link(struct bl_rule_node *node, struct bl_link *link)
+{
+	if (node->link)
+		return -EEXIST;
+	/* Pairs with bl_rule_read(). */
+	smp_store_release(&node->link, link);
+	bl_rule_count(node, 1);
+	return 0;
+}
+
+/* The exception of @link at @node, or NULL; RCU read side or writer. */
+static struct bl_rule_exception *
+bl_rule_exception(const struct bl_rule_node *node, const struct bl_link *link)
+{
+	struct bl_rule_exception *exception;
+
+	list_for_each_entry_rcu(exception, &node->exceptions, list, true)
+		if (exception->link == link)
+			return exception;
+	return NULL;
+}
+
+static int bl_rule_add_exception(struct bl_rule_node *node,
+				 const struct bl_link *link)
+{
+	struct bl_rule_exception *exception;
+
+	if (bl_rule_exception(node, link))
+		return -EEXIST;
+	exception = kmalloc(sizeof(*exception), GFP_KERNEL_ACCOUNT);
+	if (!exception)
+		return -ENOMEM;
+	exception->link = link;
+	list_add_rcu(&exception->list, &node->exceptions);
+	return 0;
+}
+
 /**
  * bl_rules_add - add a rule
  * @rules: table
@@ -230,17 +293,21 @@ EXPORT_SYMBOL_IF_KUNIT(bl_rules_destroy);
  * @kind: BL_RULE_LINK or BL_RULE_EXCEPTION
  * @link: link of the rule, borrowed until bl_rules_del()
  *
- * Return: 0, -EEXIST when there is a rule at @path, -EINVAL for "/", -ENOMEM.
+ * There can be a link and exceptions of others at one path: the link comes
+ * first then.
+ *
+ * Return: 0, -EEXIST when there is a link at @path, or such an exception,
+ * -EINVAL for "/", -ENOMEM.
  */
 int bl_rules_add(struct bl_rules *rules, const char *path,
 		 enum bl_rule_kind kind, struct bl_link *link)
 {
 	struct bl_rule_node *node = rules->root;
 	struct bl_rule_key key;
+	int err;
 
 	while (bl_rule_step(&path, &key)) {
 		struct bl_rule_node *child;
-		int err;
 
 		key.parent = node;
 		child = bl_rule_find_key(rules, &key);
@@ -265,11 +332,12 @@ int bl_rules_add(struct bl_rules *rules, const char *path,
 	}
 	if (node == rules->root)
 		return -EINVAL;
-	if (node->kind != BL_RULE_NONE)
-		return -EEXIST;
-	WRITE_ONCE(node->link, link);
-	/* Readers look at the kind first; see bl_rule_read(). */
-	smp_store_release(&node->kind, kind);
+	err = kind == BL_RULE_LINK ? bl_rule_add_link(node, link) :
+				     bl_rule_add_exception(node, link);
+	if (err) {
+		bl_rule_prune(rules, node);
+		return err;
+	}
 	rules->count++;
 	bl_rules_changed();
 	return 0;
@@ -280,16 +348,31 @@ EXPORT_SYMBOL_IF_KUNIT(bl_rules_add);
  * bl_rules_del - remove the rule at a path
  * @rules: table
  * @path: normalised path of the rule
+ * @kind: BL_RULE_LINK or BL_RULE_EXCEPTION
+ * @link: whose rule it is; NULL for any link
  *
  * Return: 0 or -ENOENT.
  */
-int bl_rules_del(struct bl_rules *rules, const char *path)
+int bl_rules_del(struct bl_rules *rules, const char *path,
+		 enum bl_rule_kind kind, const struct bl_link *link)
 {
 	struct bl_rule_node *node = bl_rule_exact(rules, path);
+	struct bl_rule_exception *exception;
 
-	if (!node || node->kind == BL_RULE_NONE)
+	if (!node)
 		return -ENOENT;
-	WRITE_ONCE(node->kind, BL_RULE_NONE);
+	if (kind == BL_RULE_LINK) {
+		if (!node->link || (link && node->link != link))
+			return -ENOENT;
+		WRITE_ONCE(node->link, NULL);
+		bl_rule_count(node, -1);
+	} else {
+		exception = bl_rule_exception(node, link);
+		if (!exception)
+			return -ENOENT;
+		list_del_rcu(&exception->list);
+		kfree_rcu(exception, rcu);
+	}
 	rules->count--;
 	bl_rule_prune(rules, node);
 	bl_rules_changed();
@@ -298,62 +381,24 @@ int bl_rules_del(struct bl_rules *rules, const char *path)
 EXPORT_SYMBOL_IF_KUNIT(bl_rules_del);
 
 /**
- * bl_rules_find - the rule at a path itself
+ * bl_rules_find - the link at a path itself
  * @rules: table
  * @path: normalised path
- * @match: filled in when there is one
  *
- * Return: whether there is one.
+ * Context: the writer, or RCU read side for as long as the link is used.
+ * Return: the link or NULL.
  */
-bool bl_rules_find(struct bl_rules *rules, const char *path,
-		   struct bl_match *match)
+struct bl_link *bl_rules_find(struct bl_rules *rules, const char *path)
 {
 	struct bl_rule_node *node = bl_rule_exact(rules, path);
 
-	if (!node || node->kind == BL_RULE_NONE)
-		return false;
-	match->kind = node->kind;
-	match->link = node->link;
-	match->rest = "";
-	return true;
+	/* Pairs with bl_rule_add_link(). */
+	return node ? smp_load_acquire(&node->link) : NULL;
 }
 EXPORT_SYMBOL_IF_KUNIT(bl_rules_find);
 
 /**
- * bl_rules_match - the rule that applies to a path
- * @rules: table
- * @path: normalised path
- * @match: the rule nearest to the end of @path, at it or above it;
- *	BL_RULE_NONE when there is none
- *
- * Return: whether there is one.
- */
-bool bl_rules_match(struct bl_rules *rules, const char *path,
-		    struct bl_match *match)
-{
-	struct bl_rule_node *node = rules->root;
-	struct bl_rule_key key;
-
-	match->kind = BL_RULE_NONE;
-	match->link = NULL;
-	match->rest = path;
-	while (bl_rule_step(&path, &key)) {
-		key.parent = node;
-		node = bl_rule_find_key(rules, &key);
-		if (!node)
-			break;
-		if (node->kind != BL_RULE_NONE) {
-			match->kind = node->kind;
-			match->link = node->link;
-			match->rest = path;
-		}
-	}
-	return match->kind != BL_RULE_NONE;
-}
-EXPORT_SYMBOL_IF_KUNIT(bl_rules_match);
-
-/**
- * bl_rules_below - whether there are rules strictly below a path
+ * bl_rules_below - whether there are links strictly below a path
  * @rules: table
  * @path: normalised path
  */
@@ -361,17 +406,36 @@ bool bl_rules_below(struct bl_rules *rules, const char *path)
 {
 	struct bl_rule_node *node = bl_rule_exact(rules, path);
 
-	return node && !list_empty(&node->children);
+	return node && READ_ONCE(node->links);
 }
 EXPORT_SYMBOL_IF_KUNIT(bl_rules_below);
 
+/**
+ * bl_rules_except - whether a link leaves a path alone
+ * @rules: table
+ * @path: normalised path
+ * @link: link, which is compared and not followed
+ *
+ * Return: whether @path, and not one above it, is an exception of @link.
+ */
+bool bl_rules_except(struct bl_rules *rules, const char *path,
+		     const struct bl_link *link)
+{
+	struct bl_rule_node *node;
+
+	guard(rcu)();
+	node = bl_rule_exact(rules, path);
+	return node && bl_rule_exception(node, link);
+}
+EXPORT_SYMBOL_IF_KUNIT(bl_rules_except);
+
 static void bl_rule_read(const struct bl_rule_node *node, struct bl_rule *rule)
 {
-	/* Pairs with bl_rules_add(). */
-	rule->kind = smp_load_acquire(&node->kind);
-	rule->link = rule->kind == BL_RULE_NONE ? NULL :
-						  READ_ONCE(node->link);
+	/* Pairs with bl_rule_add_link(). */
+	rule->link = smp_load_acquire(&node->link);
+	rule->excepted = !list_empty(&node->exceptions);
 	rule->below = !list_empty(&node->children);
+	rule->links = READ_ONCE(node->links);
 }
 
 /**
@@ -391,7 +455,7 @@ bool bl_rules_at(struct bl_rules *rules, const char *path, struct bl_rule *rule)
 	if (!node)
 		return false;
 	bl_rule_read(node, rule);
-	return rule->link || rule->below;
+	return rule->link || rule->excepted || rule->below;
 }
 EXPORT_SYMBOL_IF_KUNIT(bl_rules_at);
 
@@ -436,7 +500,7 @@ bool bl_rule_child(struct bl_rules *rules, struct bl_rule_node *dir,
 	if (!node)
 		return false;
 	bl_rule_read(node, rule);
-	return rule->link || rule->below;
+	return rule->link || rule->excepted || rule->below;
 }
 EXPORT_SYMBOL_IF_KUNIT(bl_rule_child);
 

@@ -37,32 +37,27 @@ static int bl_rules_test_init(struct kunit *test)
 static void bl_rules_add_find_test(struct kunit *test)
 {
 	struct bl_rules *rules = test->priv;
-	struct bl_match match;
 
-	KUNIT_EXPECT_FALSE(test, bl_rules_find(rules, "/a", &match));
+	KUNIT_EXPECT_NULL(test, bl_rules_find(rules, "/a"));
 	KUNIT_EXPECT_EQ(test, bl_rules_add(rules, "/a/b", BL_RULE_LINK, BL_L(1)), 0);
 	KUNIT_EXPECT_EQ(test, rules->count, 1);
-	KUNIT_ASSERT_TRUE(test, bl_rules_find(rules, "/a/b", &match));
-	KUNIT_EXPECT_PTR_EQ(test, match.link, BL_L(1));
-	KUNIT_EXPECT_EQ(test, match.kind, BL_RULE_LINK);
+	KUNIT_EXPECT_PTR_EQ(test, bl_rules_find(rules, "/a/b"), BL_L(1));
 	/* A component on the way is no rule, nor is a name that begins so. */
-	KUNIT_EXPECT_FALSE(test, bl_rules_find(rules, "/a", &match));
-	KUNIT_EXPECT_FALSE(test, bl_rules_find(rules, "/a/bc", &match));
-	KUNIT_EXPECT_FALSE(test, bl_rules_find(rules, "/a/b/c", &match));
-	KUNIT_EXPECT_FALSE(test, bl_rules_find(rules, "/b", &match));
+	KUNIT_EXPECT_NULL(test, bl_rules_find(rules, "/a"));
+	KUNIT_EXPECT_NULL(test, bl_rules_find(rules, "/a/bc"));
+	KUNIT_EXPECT_NULL(test, bl_rules_find(rules, "/a/b/c"));
+	KUNIT_EXPECT_NULL(test, bl_rules_find(rules, "/b"));
 }
 
 /* CR4 */
 static void bl_rules_twice_test(struct kunit *test)
 {
 	struct bl_rules *rules = test->priv;
-	struct bl_match match;
 
 	KUNIT_EXPECT_EQ(test, bl_rules_add(rules, "/a", BL_RULE_LINK, BL_L(1)), 0);
 	KUNIT_EXPECT_EQ(test, bl_rules_add(rules, "/a", BL_RULE_LINK, BL_L(2)),
 			-EEXIST);
-	KUNIT_ASSERT_TRUE(test, bl_rules_find(rules, "/a", &match));
-	KUNIT_EXPECT_PTR_EQ(test, match.link, BL_L(1));
+	KUNIT_EXPECT_PTR_EQ(test, bl_rules_find(rules, "/a"), BL_L(1));
 	KUNIT_EXPECT_EQ(test, rules->count, 1);
 	/* CR10 */
 	KUNIT_EXPECT_EQ(test, bl_rules_add(rules, "/", BL_RULE_LINK, BL_L(3)),
@@ -72,28 +67,29 @@ static void bl_rules_twice_test(struct kunit *test)
 static void bl_rules_del_test(struct kunit *test)
 {
 	struct bl_rules *rules = test->priv;
-	struct bl_match match;
 
-	KUNIT_EXPECT_EQ(test, bl_rules_del(rules, "/a"), -ENOENT);
+	KUNIT_EXPECT_EQ(test, bl_rules_del(rules, "/a", BL_RULE_LINK, NULL), -ENOENT);
 	KUNIT_EXPECT_EQ(test, bl_rules_add(rules, "/a/b/c", BL_RULE_LINK, BL_L(1)), 0);
 	KUNIT_EXPECT_EQ(test, bl_rules_add(rules, "/a/b", BL_RULE_LINK, BL_L(2)), 0);
-	KUNIT_EXPECT_EQ(test, bl_rules_del(rules, "/a"), -ENOENT);
+	KUNIT_EXPECT_EQ(test, bl_rules_del(rules, "/a", BL_RULE_LINK, NULL), -ENOENT);
 	/* The way to a deeper rule stays. */
-	KUNIT_EXPECT_EQ(test, bl_rules_del(rules, "/a/b"), 0);
-	KUNIT_EXPECT_TRUE(test, bl_rules_find(rules, "/a/b/c", &match));
-	KUNIT_EXPECT_FALSE(test, bl_rules_find(rules, "/a/b", &match));
-	KUNIT_EXPECT_EQ(test, bl_rules_del(rules, "/a/b/c"), 0);
+	KUNIT_EXPECT_EQ(test, bl_rules_del(rules, "/a/b", BL_RULE_LINK, NULL), 0);
+	KUNIT_EXPECT_NOT_NULL(test, bl_rules_find(rules, "/a/b/c"));
+	KUNIT_EXPECT_NULL(test, bl_rules_find(rules, "/a/b"));
+	KUNIT_EXPECT_EQ(test, bl_rules_del(rules, "/a/b/c", BL_RULE_LINK, NULL), 0);
 	KUNIT_EXPECT_EQ(test, rules->count, 0);
 	/* RM5: and nothing is left of it. */
 	KUNIT_EXPECT_EQ(test, atomic_read(&rules->nodes.nelems), 0);
-	KUNIT_EXPECT_EQ(test, bl_rules_del(rules, "/a/b/c"), -ENOENT);
+	KUNIT_EXPECT_EQ(test, bl_rules_del(rules, "/a/b/c", BL_RULE_LINK, NULL), -ENOENT);
 }
+
+enum { NONE, LINK, EXCEPTION };
 
 struct bl_rule_case {
 	const char *name;
 	const char *path;
 	unsigned int link;	/* 0: no rule applies */
-	enum bl_rule_kind kind;
+	int kind;
 	const char *rest;
 };
 
@@ -102,20 +98,20 @@ struct bl_rule_case {
  * link 3 at /v/l, link 4 at /v/l/l; link 5 at /w/deep/er.
  */
 static const struct bl_rule_case bl_rule_cases[] = {
-	{ "no rule at the root", "/", 0, BL_RULE_NONE, "/" },
-	{ "no rule beside", "/vv", 0, BL_RULE_NONE, "/vv" },
-	{ "a link at itself", "/v", 1, BL_RULE_LINK, "" },
-	{ "a link below itself", "/v/a/b", 1, BL_RULE_LINK, "/a/b" },
-	{ "EX2: an exception at itself", "/v/x", 1, BL_RULE_EXCEPTION, "" },
-	{ "EX2: an exception below", "/v/x/y", 1, BL_RULE_EXCEPTION, "/y" },
-	{ "EX3: beside an exception", "/v/xx", 1, BL_RULE_LINK, "/xx" },
-	{ "NE3: a link in an exception", "/v/x/n/a", 2, BL_RULE_LINK, "/a" },
-	{ "NE3: a link below a link", "/v/l", 3, BL_RULE_LINK, "" },
-	{ "NE3: what it shows below", "/v/l/a", 3, BL_RULE_LINK, "/a" },
-	{ "NE3: a third one", "/v/l/l/a", 4, BL_RULE_LINK, "/a" },
-	{ "NE3: beside the third one", "/v/l/ll", 3, BL_RULE_LINK, "/ll" },
-	{ "no rule on the way", "/w/deep", 0, BL_RULE_NONE, "/w/deep" },
-	{ "a rule at the end of it", "/w/deep/er/a", 5, BL_RULE_LINK, "/a" },
+	{ "no rule at the root", "/", 0, NONE, "/" },
+	{ "no rule beside", "/vv", 0, NONE, "/vv" },
+	{ "a link at itself", "/v", 1, LINK, "" },
+	{ "a link below itself", "/v/a/b", 1, LINK, "/a/b" },
+	{ "EX2: an exception at itself", "/v/x", 1, EXCEPTION, "" },
+	{ "EX2: an exception below", "/v/x/y", 1, EXCEPTION, "/y" },
+	{ "EX3: beside an exception", "/v/xx", 1, LINK, "/xx" },
+	{ "NE3: a link in an exception", "/v/x/n/a", 2, LINK, "/a" },
+	{ "NE3: a link below a link", "/v/l", 3, LINK, "" },
+	{ "NE3: what it shows below", "/v/l/a", 3, LINK, "/a" },
+	{ "NE3: a third one", "/v/l/l/a", 4, LINK, "/a" },
+	{ "NE3: beside the third one", "/v/l/ll", 3, LINK, "/ll" },
+	{ "no rule on the way", "/w/deep", 0, NONE, "/w/deep" },
+	{ "a rule at the end of it", "/w/deep/er/a", 5, LINK, "/a" },
 };
 
 KUNIT_ARRAY_PARAM_DESC(bl_rule, bl_rule_cases, name);
@@ -135,16 +131,42 @@ static const struct bl_rule_spec bl_rule_specs[] = {
 	{ "/w/deep/er", BL_RULE_LINK, 5 },
 };
 
+/* The rule nearest to the end of @path, and what is behind it. */
+static int bl_rule_nearest(struct bl_rules *rules, const char *path,
+			   struct bl_link **link, const char **rest)
+{
+	size_t len = strlen(path);
+	struct bl_rule rule;
+	char prefix[64];
+
+	guard(rcu)();
+	*link = NULL;
+	*rest = path;
+	for (; len > 1; len--) {
+		if (path[len] && path[len] != '/')
+			continue;
+		snprintf(prefix, sizeof(prefix), "%.*s", (int)len, path);
+		if (!bl_rules_at(rules, prefix, &rule) ||
+		    !(rule.link || rule.excepted))
+			continue;
+		*link = rule.link;
+		*rest = path + len;
+		return rule.link ? LINK : EXCEPTION;
+	}
+	return NONE;
+}
+
 static void bl_rule_case_check(struct kunit *test, struct bl_rules *rules,
 			       const struct bl_rule_case *c)
 {
-	struct bl_match match;
-	bool found = bl_rules_match(rules, c->path, &match);
+	struct bl_link *link;
+	const char *rest;
 
-	KUNIT_EXPECT_EQ(test, found, c->kind != BL_RULE_NONE);
-	KUNIT_EXPECT_EQ(test, match.kind, c->kind);
-	KUNIT_EXPECT_PTR_EQ(test, match.link, BL_L(c->link));
-	KUNIT_EXPECT_STREQ(test, match.rest, c->rest);
+	KUNIT_EXPECT_EQ(test, bl_rule_nearest(rules, c->path, &link, &rest),
+			c->kind);
+	KUNIT_EXPECT_PTR_EQ(test, link,
+			    c->kind == LINK ? BL_L(c->link) : NULL);
+	KUNIT_EXPECT_STREQ(test, rest, c->rest);
 }
 
 /* NE1: whatever order the rules are made in. */
@@ -169,7 +191,9 @@ static void bl_rules_precedence_test(struct kunit *test)
 			for (unsigned int i = 0; i < n; i++)
 				KUNIT_ASSERT_EQ(test, 0,
 						bl_rules_del(rules,
-							     bl_rule_specs[i].path));
+							     bl_rule_specs[i].path,
+							     bl_rule_specs[i].kind,
+							     BL_L(bl_rule_specs[i].link)));
 		}
 	}
 	KUNIT_EXPECT_EQ(test, atomic_read(&rules->nodes.nelems), 0);
@@ -189,14 +213,61 @@ static void bl_rules_below_test(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, bl_rules_below(rules, "/a/bb"));
 }
 
+/* EX6: a path can be an exception of several links, and have a link, too. */
+static void bl_rules_except_test(struct kunit *test)
+{
+	struct bl_rules *rules = test->priv;
+	struct bl_rule rule;
+
+	KUNIT_EXPECT_EQ(test, bl_rules_add(rules, "/v", BL_RULE_LINK, BL_L(1)), 0);
+	for (unsigned int i = 1; i < 4; i++)
+		KUNIT_EXPECT_EQ(test, 0, bl_rules_add(rules, "/v/a/x",
+						      BL_RULE_EXCEPTION,
+						      BL_L(i)));
+	KUNIT_EXPECT_EQ(test, bl_rules_add(rules, "/v/a/x", BL_RULE_EXCEPTION, BL_L(2)),
+			-EEXIST);
+	/* RM2: no link is below. */
+	KUNIT_EXPECT_FALSE(test, bl_rules_below(rules, "/v"));
+	scoped_guard(rcu) {
+		KUNIT_EXPECT_TRUE(test, bl_rules_at(rules, "/v", &rule));
+		KUNIT_EXPECT_TRUE(test, rule.below);
+		KUNIT_EXPECT_FALSE(test, rule.links);
+		KUNIT_EXPECT_FALSE(test, rule.excepted);
+		KUNIT_EXPECT_TRUE(test, bl_rules_at(rules, "/v/a/x", &rule));
+		KUNIT_EXPECT_NULL(test, rule.link);
+		KUNIT_EXPECT_TRUE(test, rule.excepted);
+	}
+	KUNIT_EXPECT_EQ(test, bl_rules_add(rules, "/v/a/x", BL_RULE_LINK, BL_L(5)), 0);
+	KUNIT_EXPECT_TRUE(test, bl_rules_below(rules, "/v"));
+	KUNIT_EXPECT_TRUE(test, bl_rules_except(rules, "/v/a/x", BL_L(3)));
+	KUNIT_EXPECT_FALSE(test, bl_rules_except(rules, "/v/a/x", BL_L(5)));
+	KUNIT_EXPECT_FALSE(test, bl_rules_except(rules, "/v/a", BL_L(3)));
+	KUNIT_EXPECT_FALSE(test, bl_rules_except(rules, "/v/a/x/y", BL_L(3)));
+	KUNIT_EXPECT_PTR_EQ(test, bl_rules_find(rules, "/v/a/x"), BL_L(5));
+	KUNIT_EXPECT_EQ(test, bl_rules_del(rules, "/v/a/x", BL_RULE_LINK, BL_L(5)), 0);
+	KUNIT_EXPECT_FALSE(test, bl_rules_below(rules, "/v"));
+	for (unsigned int i = 1; i < 4; i++) {
+		KUNIT_EXPECT_EQ(test, 0, bl_rules_del(rules, "/v/a/x",
+						      BL_RULE_EXCEPTION,
+						      BL_L(i)));
+		KUNIT_EXPECT_EQ(test, -ENOENT, bl_rules_del(rules, "/v/a/x",
+							    BL_RULE_EXCEPTION,
+							    BL_L(i)));
+	}
+	KUNIT_EXPECT_EQ(test, rules->count, 1);
+	KUNIT_EXPECT_EQ(test, atomic_read(&rules->nodes.nelems), 1);
+}
+
 /* AP4: many rules, against a table that is searched from end to end. */
 static void bl_rules_many_test(struct kunit *test)
 {
 	struct bl_rules *rules = test->priv;
 	const unsigned int n = 10000;
+	struct bl_link *link;
 	struct rnd_state rnd;
-	struct bl_match match;
+	const char *rest;
 	char path[64];
+	int kind;
 
 	for (unsigned int i = 0; i < n; i++) {
 		snprintf(path, sizeof(path), "/%u/%u/%u", i % 7, i % 101, i);
@@ -209,15 +280,16 @@ static void bl_rules_many_test(struct kunit *test)
 		unsigned int i = prandom_u32_state(&rnd) % (2 * n);
 
 		snprintf(path, sizeof(path), "/%u/%u/%u/x", i % 7, i % 101, i);
-		KUNIT_ASSERT_EQ(test, bl_rules_match(rules, path, &match), i < n);
+		kind = bl_rule_nearest(rules, path, &link, &rest);
+		KUNIT_ASSERT_EQ(test, kind, i < n ? LINK : NONE);
 		if (i < n) {
-			KUNIT_EXPECT_PTR_EQ(test, match.link, BL_L(i + 1));
-			KUNIT_EXPECT_STREQ(test, match.rest, "/x");
+			KUNIT_EXPECT_PTR_EQ(test, link, BL_L(i + 1));
+			KUNIT_EXPECT_STREQ(test, rest, "/x");
 		}
 	}
 	for (unsigned int i = 0; i < n; i++) {
 		snprintf(path, sizeof(path), "/%u/%u/%u", i % 7, i % 101, i);
-		KUNIT_ASSERT_EQ(test, 0, bl_rules_del(rules, path));
+		KUNIT_ASSERT_EQ(test, 0, bl_rules_del(rules, path, BL_RULE_LINK, NULL));
 	}
 	KUNIT_EXPECT_EQ(test, atomic_read(&rules->nodes.nelems), 0);
 }
@@ -277,7 +349,7 @@ static void bl_rules_names_test(struct kunit *test)
 	rcu_read_unlock();
 
 	/* One that goes and comes again is a new one. */
-	KUNIT_EXPECT_EQ(test, bl_rules_del(rules, "/d/m"), 0);
+	KUNIT_EXPECT_EQ(test, bl_rules_del(rules, "/d/m", BL_RULE_LINK, NULL), 0);
 	KUNIT_EXPECT_EQ(test, bl_rules_add(rules, "/d/m", BL_RULE_LINK, BL_L(9)), 0);
 	rcu_read_lock();
 	KUNIT_EXPECT_TRUE(test, bl_rule_next(dir, &serial, name, &rule));
@@ -286,10 +358,10 @@ static void bl_rules_names_test(struct kunit *test)
 	rcu_read_unlock();
 
 	/* What is held outlives its rules. */
-	KUNIT_EXPECT_EQ(test, bl_rules_del(rules, "/d/z"), 0);
-	KUNIT_EXPECT_EQ(test, bl_rules_del(rules, "/d/a/x"), 0);
-	KUNIT_EXPECT_EQ(test, bl_rules_del(rules, "/d/a"), 0);
-	KUNIT_EXPECT_EQ(test, bl_rules_del(rules, "/d/m"), 0);
+	KUNIT_EXPECT_EQ(test, bl_rules_del(rules, "/d/z", BL_RULE_LINK, NULL), 0);
+	KUNIT_EXPECT_EQ(test, bl_rules_del(rules, "/d/a/x", BL_RULE_LINK, NULL), 0);
+	KUNIT_EXPECT_EQ(test, bl_rules_del(rules, "/d/a", BL_RULE_LINK, NULL), 0);
+	KUNIT_EXPECT_EQ(test, bl_rules_del(rules, "/d/m", BL_RULE_LINK, NULL), 0);
 	KUNIT_EXPECT_PTR_EQ(test, bl_rules_dir(rules, "/d"), NULL);
 	serial = 0;
 	rcu_read_lock();
@@ -304,7 +376,7 @@ static void bl_rules_generation_test(struct kunit *test)
 	struct bl_rules *rules = test->priv;
 	unsigned long gen = bl_rules_generation();
 
-	KUNIT_EXPECT_EQ(test, bl_rules_del(rules, "/a"), -ENOENT);
+	KUNIT_EXPECT_EQ(test, bl_rules_del(rules, "/a", BL_RULE_LINK, NULL), -ENOENT);
 	KUNIT_EXPECT_EQ(test, bl_rules_generation(), gen);
 	KUNIT_EXPECT_EQ(test, bl_rules_add(rules, "/a", BL_RULE_LINK, BL_L(1)), 0);
 	KUNIT_EXPECT_NE(test, bl_rules_generation(), gen);
@@ -312,7 +384,7 @@ static void bl_rules_generation_test(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, bl_rules_add(rules, "/a", BL_RULE_LINK, BL_L(1)),
 			-EEXIST);
 	KUNIT_EXPECT_EQ(test, bl_rules_generation(), gen);
-	KUNIT_EXPECT_EQ(test, bl_rules_del(rules, "/a"), 0);
+	KUNIT_EXPECT_EQ(test, bl_rules_del(rules, "/a", BL_RULE_LINK, NULL), 0);
 	KUNIT_EXPECT_NE(test, bl_rules_generation(), gen);
 }
 
@@ -326,6 +398,7 @@ static struct kunit_case bl_rules_test_cases[] = {
 	KUNIT_CASE_PARAM_ATTR(bl_rules_precedence_test, bl_rule_gen_params,
 			      { .speed = KUNIT_SPEED_SLOW }),
 	KUNIT_CASE(bl_rules_below_test),
+	KUNIT_CASE(bl_rules_except_test),
 	KUNIT_CASE_SLOW(bl_rules_many_test),
 	{}
 };

@@ -29,9 +29,23 @@
 #include "bindlink.h"
 
 /**
+ * struct bl_skip - a path that is walked to without the links that except it
+ * @rules: table that the path is in
+ * @path: the exception, a virtual path
+ * @next: the one before
+ */
+struct bl_skip {
+	struct bl_rules *rules;
+	const char *path;
+	struct bl_skip *next;
+};
+
+/**
  * struct bl_walk - one walk
  * @proof: what it goes by, or NULL
  * @via: links that it entered, or NULL
+ * @skip: links that it goes on without, at the level that it is at
+ * @skips: entries of @skip at all levels
  * @active: links that it is inside of
  * @depth: entries of @active
  * @links: links that were entered
@@ -40,8 +54,10 @@
 struct bl_walk {
 	struct bl_proof *proof;
 	struct bl_via *via;
+	struct bl_skip *skip;
 	struct bl_link *active[BL_MAX_DEPTH];
 	unsigned int depth;
+	unsigned int skips;
 	unsigned int links;
 	unsigned int symlinks;
 };
@@ -243,17 +259,38 @@ static int bl_pos_nest(struct bl_pos *pos, struct bl_pos *found)
 	return 0;
 }
 
-/* What is in the tree at @pos->name: a link, or links below. */
-static struct bl_link *bl_pos_rule(struct bl_pos *pos)
+static bool bl_walk_skips(const struct bl_walk *walk,
+			  const struct bl_rules *rules,
+			  const struct bl_link *link)
 {
+	const struct bl_skip *skip;
+
+	for (skip = walk->skip; skip; skip = skip->next)
+		if (skip->rules == rules &&
+		    bl_rules_except(skip->rules, skip->path, link))
+			return true;
+	return false;
+}
+
+/*
+ * What is in the tree at @pos->name: a link, or links below. Without a link,
+ * @excepted is set to whether the one that @pos is inside of leaves it alone.
+ */
+static struct bl_link *bl_pos_rule(struct bl_walk *walk, struct bl_pos *pos,
+				   bool *excepted)
+{
+	struct bl_rules *rules = &pos->tree->space->rules;
 	const struct bl_pos *outer;
 	struct bl_rule rule;
 
 	guard(rcu)();
-	bl_rules_at(&pos->tree->space->rules, pos->name, &rule);
+	bl_rules_at(rules, pos->name, &rule);
 	pos->below = rule.below;
-	if (!rule.link)
+	*excepted = rule.excepted && pos->link &&
+		    bl_rules_except(rules, pos->name, pos->link);
+	if (!rule.link || bl_walk_skips(walk, rules, rule.link))
 		return NULL;
+	*excepted = false;
 	/* A link that is below its own backing does not show itself again. */
 	for (outer = pos->outer; outer; outer = outer->outer)
 		if (outer->link == rule.link)
@@ -298,7 +335,8 @@ static int bl_pos_settle(struct bl_pos *pos, int err)
  */
 static int bl_pos_root(struct bl_walk *walk, struct bl_pos *pos)
 {
-	struct bl_link *link = bl_pos_rule(pos);
+	bool excepted;
+	struct bl_link *link = bl_pos_rule(walk, pos, &excepted);
 	int err = 0;
 
 	if (link) {
@@ -442,8 +480,8 @@ static int bl_pos_lower(struct bl_walk *walk, struct bl_pos *pos,
 
 /*
  * Step to @name as far as the tree of @pos knows: 1 when something is mounted
- * there, to which @pos was moved; otherwise @link is set to a link that is
- * there.
+ * there, to which @pos was moved; 2 when the link that it is inside of leaves
+ * it alone; otherwise @link is set to a link that is there.
  */
 static int bl_pos_step_tree(struct bl_walk *walk, struct bl_pos *pos,
 			    const char *name, unsigned int len,
@@ -452,6 +490,7 @@ static int bl_pos_step_tree(struct bl_walk *walk, struct bl_pos *pos,
 	struct dentry *cached = bl_pos_cached(pos, name, len);
 	size_t end = strlen(pos->name);
 	struct path path;
+	bool excepted;
 	int err;
 
 	if (cached && d_mountpoint(cached)) {
@@ -477,8 +516,71 @@ static int bl_pos_step_tree(struct bl_walk *walk, struct bl_pos *pos,
 	pos->name[end] = '/';
 	memcpy(pos->name + end + 1, name, len);
 	pos->name[end + 1 + len] = '\0';
-	*link = bl_pos_rule(pos);
-	return 0;
+	*link = bl_pos_rule(walk, pos, &excepted);
+	return excepted ? 2 : 0;
+}
+
+/* What the tree of @pos covers: in the user's mounts, if it is known where. */
+static void bl_pos_beneath(const struct bl_pos *pos, struct path *path)
+{
+	if (pos->mnt) {
+		path->mnt = pos->mnt;
+		path->dentry = pos->mnt->mnt_root;
+		path_get(path);
+		while (path->mnt->mnt_sb == pos->mnt->mnt_sb &&
+		       IS_ROOT(path->dentry))
+			if (!follow_up(path))
+				break;
+		if (path->dentry == pos->tree->key)
+			return;
+		path_put(path);
+	}
+	*path = pos->tree->carrier->real;
+	path_get(path);
+}
+
+static int bl_walk_inside(struct bl_walk *walk, struct bl_tree *tree,
+			  const struct path *beneath, const char *path,
+			  struct bl_pos *pos);
+
+/*
+ * @pos came to an exception: what is there is what would be seen without the
+ * links that leave it alone. So go there again, without them.
+ */
+static int bl_pos_except(struct bl_walk *walk, struct bl_pos *pos)
+{
+	struct bl_skip skip = {
+		.rules = &pos->tree->space->rules,
+		.path = pos->name,
+		.next = walk->skip,
+	};
+	size_t base = pos->tree->base[1] ? strlen(pos->tree->base) : 0;
+	struct bl_pos found = { .outer = pos->outer };
+	struct path beneath;
+	int err;
+
+	bl_walk_unproved(walk);
+	if (walk->skips == BL_MAX_DEPTH)
+		return -ELOOP;
+	bl_pos_beneath(pos, &beneath);
+	walk->skips++;
+	walk->skip = &skip;
+	err = bl_walk_inside(walk, pos->tree, &beneath, pos->name + base,
+			     &found);
+	walk->skip = skip.next;
+	walk->skips--;
+	path_put(&beneath);
+
+	bl_pos_clear(pos);
+	swap(pos->real, found.real);
+	swap(pos->inner, found.inner);
+	if (pos->inner)
+		pos->inner->outer = pos;
+	pos->link = found.link;
+	pos->flags = found.flags;
+	pos->way = found.way;
+	bl_pos_put(&found);
+	return err;
 }
 
 /*
@@ -513,6 +615,8 @@ static int bl_pos_step(struct bl_walk *walk, struct bl_pos *pos,
 			return 0;
 		at = at->outer;
 		err = 0;
+	} else if (err == 2) {
+		err = bl_pos_except(walk, at);
 	}
 	for (;; at = at->outer) {
 		if (at->tree)
@@ -612,7 +716,7 @@ static void bl_walk_up(char *buf, size_t len, const char *rest)
 /* Whether the walk goes on behind what @pos is at, which is the last name. */
 static bool bl_walk_follows(struct bl_pos *pos, bool last, unsigned int flags)
 {
-	return !bl_pos_is_way(pos) &&
+	return !(flags & LOOKUP_NO_SYMLINKS) && !bl_pos_is_way(pos) &&
 	       d_is_symlink(bl_pos_real(pos)->dentry) &&
 	       (!last || (flags & LOOKUP_FOLLOW));
 }
@@ -759,6 +863,7 @@ static int bl_walk_note(struct bl_via *via, const struct bl_link *link)
 static int bl_walk_enter(struct bl_walk *walk, struct bl_link *link,
 			 struct bl_pos *pos)
 {
+	struct bl_skip *skip = walk->skip;
 	const struct cred *old;
 	unsigned int i;
 	int err;
@@ -775,10 +880,13 @@ static int bl_walk_enter(struct bl_walk *walk, struct bl_link *link,
 	}
 
 	walk->active[walk->depth++] = link;
+	/* Its backing path is another matter. */
+	walk->skip = NULL;
 	old = override_creds(link->cred);
 	err = bl_walk_from(walk, &link->root, link->backing, LOOKUP_FOLLOW,
 			   pos);
 	revert_creds(old);
+	walk->skip = skip;
 	walk->depth--;
 	return err;
 }
@@ -833,9 +941,13 @@ int bl_walk_path(const struct path *root, const char *path, unsigned int flags,
 	return err;
 }
 
-/* Walk @path from the root of @tree, without what is mounted on the tree. */
+/*
+ * Walk @path from the root of @tree, without what is mounted on the tree.
+ * @beneath is what it covers.
+ */
 static int bl_walk_inside(struct bl_walk *walk, struct bl_tree *tree,
-			  const char *path, struct bl_pos *pos)
+			  const struct path *beneath, const char *path,
+			  struct bl_pos *pos)
 {
 	int err;
 
@@ -844,10 +956,11 @@ static int bl_walk_inside(struct bl_walk *walk, struct bl_tree *tree,
 	if (!pos->name)
 		return -ENOMEM;
 	strscpy(pos->name, tree->base, PATH_MAX);
-	pos->real = tree->carrier->real;
+	pos->real = *beneath;
 	path_get(&pos->real);
 	err = bl_pos_root(walk, pos);
-	return err ?: bl_walk_string(walk, pos, path, 0);
+	/* Names in a tree are what they are; only a race makes symlinks of some. */
+	return err ?: bl_walk_string(walk, pos, path, LOOKUP_NO_SYMLINKS);
 }
 
 /**
@@ -869,7 +982,7 @@ int bl_walk_tree(struct bl_tree *tree, const char *path,
 	struct bl_pos pos = {};
 	int err;
 
-	err = bl_walk_inside(&walk, tree, path, &pos);
+	err = bl_walk_inside(&walk, tree, &tree->carrier->real, path, &pos);
 	bl_where_set(where, &pos, err, false);
 	bl_pos_put(&pos);
 	return err;
@@ -895,7 +1008,7 @@ int bl_walk_rules(struct bl_tree *tree, const char *path,
 	struct bl_pos pos = {}, *at;
 	int err, n = 0;
 
-	err = bl_walk_inside(&walk, tree, path, &pos);
+	err = bl_walk_inside(&walk, tree, &tree->carrier->real, path, &pos);
 	for (at = pos.inner; !err && at && n < max; at = at->inner) {
 		if (!at->tree)
 			continue;

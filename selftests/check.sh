@@ -217,7 +217,8 @@ kunit()
 # Each row of the specification that is meant to hold has a test that names it
 # and that has passed, and each test names a row.
 promised=(
-	CR1 CR2 CR3 CR4 CR5 CR6 CR7 CR8 CR9 CR10 SH1 SH2 SH3 AN1 AN2 AN3 AN5
+	CR1 CR2 CR3 CR4 CR5 CR6 CR7 CR8 CR9 CR10 SH1 SH2 SH3 AN1 AN2 AN3 AN4 AN5
+	EX1 EX2 EX3 EX4 EX6
 	NE1 NE2 NE3 NE4 NE5 NE7 CH1 CH2 CH3 CH4 CH5 RO1 RO2 RO3 RO5
 	LB1 LB2 LB3 LB4 LB5 LB6 LB7 WR1 WR2 WR3 WR4
 	RM1 RM2 RM3 RM4 RM5 LT1 LT2 LT3 LT4 AP1 AP2 AP3

@@ -155,14 +155,25 @@ try 0 bindlinkctl remove v
 expect "no link" 0 "$(links)"
 expect "no mount" 0 "$(mounts)"
 
+begin EX1_AP3_exceptions
+refused "$work/v" create --exception "$work/v" "$work/v" "$work/b"
+refused "$work/v" create --exception "$work/b" "$work/v" "$work/b"
+mkdir v/keep v/also
+refused "$work/v/none" create --exception v/keep --exception v/none v b
+try 0 bindlinkctl create --read-only --exception v/keep --exception v/also v b
+try 0 bindlinkctl show v
+case $(bindlinkctl show v) in
+*read-only*"$work/v/also"*"$work/v/keep"*) ;;
+*) fail "show tells: $(bindlinkctl show v)" ;;
+esac
+try 0 bindlinkctl remove v
+rmdir v/keep v/also
+
 begin AP3_refusals_of_what_is_to_come
-for option in --merge "--read-only --merge" "--exception $work/v"; do
+for option in --merge "--read-only --merge"; do
 	# shellcheck disable=SC2086	# words they are
 	refused "$work" create $option "$work/v" "$work/b"
 done
-mkdir v/keep
-refused "$work/v" create --exception "$work/v/keep" "$work/v" "$work/b"
-rmdir v/keep
 try 0 bindlinkctl create --attach path v b
 try 0 bindlinkctl remove v
 try 0 bindlinkctl create --attach auto v b

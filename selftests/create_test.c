@@ -396,18 +396,6 @@ TEST_F(create, CR7_merged_is_refused_for_the_present)
 		EOPNOTSUPP);
 }
 
-TEST_F(create, EX1_exceptions_are_refused_for_the_present)
-{
-	struct place *p = &self->p;
-	const char *except[] = { path("%s/keep", p->v), };
-
-	ASSERT_EQ(0, ERR(mkdir(p->v, 0755)));
-	ASSERT_EQ(0, ERR(mkdir(except[0], 0755)));
-	ASSERT_EQ(0, ERR(mkdir(p->b, 0755)));
-	REFUSED(link_make_flags(p->v, p->b, 0, except, 1), EOPNOTSUPP);
-	EXPECT_STREQ("keep", names(p->v));
-}
-
 /* Names in an open directory, as names() gives them, and its stat. */
 static const char *under(int fd)
 {

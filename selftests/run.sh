@@ -18,7 +18,7 @@ programs=(
 	create_test shadow_test late_binding_test remove_test dir_test io_test
 	lock_test exec_test xattr_test perm_test library_test netlink_test
 	anchorless_test act_test nested_test chain_test namespace_test
-	backing_mount_test readonly_test
+	backing_mount_test readonly_test exception_test
 	oracle_test storm_test kill_test parallel_test fault_test
 	nested_storm_test
 )
