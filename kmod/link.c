@@ -1762,8 +1762,8 @@ int bl_link_get_info(const char *virtual, struct bl_link_info *info,
 		if (link && bl_link_observe(link)) {
 			err = bl_info_copy(info, link);
 			/* For the exceptions, which do not change. */
-			refcount_inc(&link->ref);
-			info->link = link;
+			if (!err && bl_link_tryget(link))
+				info->link = link;
 		} else {
 			err = bl_no_link(why);
 		}

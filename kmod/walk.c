@@ -562,6 +562,10 @@ static int bl_pos_except(struct bl_walk *walk, struct bl_pos *pos)
 	bl_walk_unproved(walk);
 	if (walk->skips == BL_MAX_DEPTH)
 		return -ELOOP;
+	if (walk->via && !walk->depth && !pos->outer) {
+		walk->via->len = 0;
+		walk->via->cover = 0;
+	}
 	bl_pos_beneath(pos, &beneath);
 	walk->skips++;
 	walk->skip = &skip;

@@ -7,7 +7,7 @@
 # shellcheck source=selftests/tap.sh
 . "$(dirname "$0")/tap.sh"
 
-plan 20
+plan 21
 cd "$work" || exit 1
 mkdir v b other
 echo backing >b/x

@@ -429,6 +429,74 @@ TEST_F(ex, EX2_NE1_nested_links)
 	}
 }
 
+/* AP1: no link applies, and the path that is used is the path itself. */
+TEST_F(ex, EX2_AP1_resolve)
+{
+	struct place *p = &self->p;
+	const char *except[] = { path("%s/keep", p->v) };
+	const char *at = path("%s/keep/deep/b", p->v);
+	struct bindlink_resolution *r;
+	struct bindlink *handle;
+	uint32_t attach;
+
+	ASSERT_EQ(0, lay_out(p));
+	ASSERT_EQ(0, bindlink_open(&handle));
+	EACH_WAY(attach) {
+		ASSERT_EQ(0, link_ex(p->v, p->b, 0, attach, except, 1))
+			TH_LOG("%s", link_why());
+		ASSERT_EQ(0, bindlink_resolve(handle, at, &r))
+			TH_LOG("%s", bindlink_message(handle));
+		EXPECT_EQ(0, bindlink_resolution_error(r));
+		EXPECT_STREQ(at, bindlink_resolution_real_path(r));
+		EXPECT_EQ(NULL, bindlink_resolution_link(r));
+		EXPECT_EQ(0, bindlink_resolution_via_count(r));
+		bindlink_resolution_free(r);
+		ASSERT_EQ(0, bindlink_resolve(handle, path("%s/more", p->v),
+					      &r));
+		EXPECT_STREQ(path("%s/more", p->b),
+			     bindlink_resolution_real_path(r));
+		EXPECT_NE(NULL, bindlink_resolution_link(r));
+		bindlink_resolution_free(r);
+		EXPECT_EQ(0, link_drop(p->v))
+			TH_LOG("%s", link_why());
+	}
+	bindlink_close(handle);
+}
+
+/* A link whose backing path is, or leads through, an exception of another. */
+TEST_F(ex, EX2_CH1_a_backing_path_in_an_exception)
+{
+	struct place *p = &self->p;
+	const char *except[] = { path("%s/keep", p->v) };
+	const char *w = path("%s/w", p->back);
+	uint32_t attach;
+
+	ASSERT_EQ(0, lay_out(p));
+	EACH_WAY(attach) {
+		ASSERT_EQ(0, link_ex(p->v, p->b, 0, attach, except, 1))
+			TH_LOG("%s", link_why());
+		ASSERT_EQ(0, link_make(w, path("%s/keep", p->v)))
+			TH_LOG("%s", link_why());
+		EXPECT_STREQ("a deep", names(w));
+		EXPECT_STREQ("orig b", get(path("%s/deep/b", w)));
+		EXPECT_EQ(0, put(path("%s/new", w), "new"));
+		EXPECT_STREQ("new", get(path("%s/keep/new", p->v)));
+		EXPECT_EQ(0, ERR(unlink(path("%s/new", w))));
+		EXPECT_EQ(0, link_drop(w))
+			TH_LOG("%s", link_why());
+		/* And one that shows all of it. */
+		ASSERT_EQ(0, link_make(w, p->v))
+			TH_LOG("%s", link_why());
+		EXPECT_STREQ("file keep more other", names(w));
+		EXPECT_STREQ("orig b", get(path("%s/keep/deep/b", w)));
+		EXPECT_STREQ("B more", get(path("%s/more", w)));
+		EXPECT_EQ(0, link_drop(w))
+			TH_LOG("%s", link_why());
+		EXPECT_EQ(0, link_drop(p->v))
+			TH_LOG("%s", link_why());
+	}
+}
+
 /* EX2: one path, left alone by two links. */
 TEST_F(ex, EX2_EX6_an_exception_of_two_links)
 {
