@@ -1083,7 +1083,7 @@ static bool op_check(struct __test_metadata *_metadata, const struct op *op,
 }
 
 /* Of so many allocations each one fails, of those behind them some. */
-#define MANY	30
+#define MANY	16
 
 static void all_of_op(struct __test_metadata *_metadata, struct faults *f,
 		      const struct op *op)
