@@ -657,8 +657,7 @@ struct bl_node *bl_node_get(struct dentry *dentry, struct dentry *parent,
 	err = bl_dentry_inner(parent, &viewed);
 	if (err < 0) {
 		/* In the wrong view another file may have the name. */
-		if (at.link)
-			bl_link_put(at.link);
+		bl_at_put(&at);
 		return ERR_PTR(err);
 	}
 	if (at.link) {

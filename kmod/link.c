@@ -235,6 +235,12 @@ static void bl_link_tell(const struct bl_link *link, u8 cmd)
 	bl_netlink_notify(&info, cmd);
 }
 
+static bool bl_link_held_by(const struct bl_link *link, u32 portid,
+			    const void *net)
+{
+	return link->holder == portid && link->holder_net == net;
+}
+
 /* Take the rules of @link off its table: the link and @n of the exceptions. */
 static void bl_link_unrule(struct bl_link *link, unsigned int n)
 {
@@ -430,12 +436,6 @@ static void bl_claims_forget(const struct bl_tree *tree)
 			claim->tree = NULL;
 }
 
-static u32 bl_base_hash(const struct bl_space *space, const char *base,
-			size_t len)
-{
-	return full_name_hash(space, base, len);
-}
-
 /* Whether @above is over a directory above @tree, and covers it if mounted. */
 static bool bl_tree_covers(const struct bl_tree *above,
 			   const struct bl_tree *tree)
@@ -460,8 +460,8 @@ static struct bl_tree *bl_tree_cover(const struct bl_tree *tree)
 		if (tree->base[len] != '/')
 			continue;
 		hash_for_each_possible(bl_tree_bases, above, by_base,
-				       bl_base_hash(tree->space, tree->base,
-						    len))
+				       full_name_hash(tree->space, tree->base,
+						      len))
 			if (above->attached && strlen(above->base) == len &&
 			    bl_tree_covers(above, tree) &&
 			    bl_tree_mounted(above))
@@ -755,8 +755,8 @@ static int bl_link_conflict(const struct bl_plan *plan, struct bl_why *why)
 	struct bl_link *link = bl_link_find(&plan->top, plan->virtual);
 
 	if (link && link->state == BL_LINK_PENDING &&
-	    !bl_link_observe(link) && link->holder == plan->portid &&
-	    link->holder_net == plan->net)
+	    !bl_link_observe(link) &&
+	    bl_link_held_by(link, plan->portid, plan->net))
 		bl_link_drop(link);
 	else if (link && (link->state != BL_LINK_LIVE || bl_link_observe(link)))
 		return bl_refuse(why, BINDLINK_A_LINK_VIRTUAL, -EEXIST,
@@ -983,39 +983,36 @@ static int bl_plan_exception(struct bl_plan *plan, unsigned int index,
 	struct path parent, top, at;
 	struct bl_why ignored = {};
 	char *name = __getname();
+	bool below = true;
 	int err;
 
 	if (!name)
 		return -ENOMEM;
 	err = bl_canonical(plan->exceptions[index], name, &parent, &top,
 			   &ignored);
+	if (!err) {
+		below = top.dentry == plan->top.dentry &&
+			!strncmp(name, plan->virtual, len) && name[len] == '/';
+		if (below)
+			err = vfs_path_lookup(parent.dentry, parent.mnt,
+					      bl_path_last(name), 0, &at);
+		path_put(&top);
+		path_put(&parent);
+	}
 	if (err) {
 		err = bl_refuse_exception(why, index, err, err == -ENOENT ?
 					  "the exception does not exist" :
 					  "the exception cannot be reached");
-		goto out;
-	}
-	if (top.dentry != plan->top.dentry ||
-	    strncmp(name, plan->virtual, len) || name[len] != '/')
+	} else if (!below) {
 		err = bl_refuse_exception(why, index, -EINVAL,
 					  "the exception is not below the virtual path");
-	else
-		err = vfs_path_lookup(parent.dentry, parent.mnt,
-				      bl_path_last(name), 0, &at);
-	path_put(&top);
-	path_put(&parent);
-	if (err && why->attr != BINDLINK_A_LINK_EXCEPTION)
-		bl_refuse_exception(why, index, err, err == -ENOENT ?
-				    "the exception does not exist" :
-				    "the exception cannot be reached");
-	if (err)
-		goto out;
-	path_put(&at);
-	kfree(plan->exceptions[index]);
-	plan->exceptions[index] = kstrdup(name, GFP_KERNEL_ACCOUNT);
-	if (!plan->exceptions[index])
-		err = -ENOMEM;
-out:
+	} else {
+		path_put(&at);
+		kfree(plan->exceptions[index]);
+		plan->exceptions[index] = kstrdup(name, GFP_KERNEL_ACCOUNT);
+		if (!plan->exceptions[index])
+			err = -ENOMEM;
+	}
 	__putname(name);
 	return err;
 }
@@ -1036,6 +1033,7 @@ static int bl_plan_exceptions(struct bl_plan *plan, bool anchored,
 	if (!anchored)
 		return bl_refuse_exception(why, 0, -EINVAL,
 					   "the virtual path does not exist, so there is nothing to except");
+	/* None is to blame for a lack of memory. */
 	why->attr = 0;
 	for (i = 0; i < plan->nr_exceptions; i++) {
 		err = bl_plan_exception(plan, i, why);
@@ -1503,8 +1501,8 @@ int bl_link_hold(const char *virtual, u32 portid, const void *net,
 			bl_link_rehome(link);
 		if (!link) {
 			err = bl_no_link(why);
-		} else if (link->holder && (link->holder != portid ||
-					    link->holder_net != net)) {
+		} else if (link->holder &&
+			   !bl_link_held_by(link, portid, net)) {
 			err = bl_refuse(why, BINDLINK_A_LINK_VIRTUAL, -EBUSY,
 					"the link is being removed");
 		} else if (bl_rules_below(&link->space->rules, name)) {
@@ -1633,7 +1631,7 @@ void bl_tree_register(struct bl_tree *tree)
 	list_add_tail(&tree->list, &bl_trees);
 	list_add_tail(&tree->fresh, &bl_trees_fresh);
 	hash_add(bl_tree_bases, &tree->by_base,
-		 bl_base_hash(tree->space, tree->base, strlen(tree->base)));
+		 full_name_hash(tree->space, tree->base, strlen(tree->base)));
 }
 
 /**
@@ -1665,7 +1663,7 @@ int bl_link_remove(const char *virtual, u32 portid, const void *net,
 		link = bl_link_find(&root, name);
 		if (!link || link->state == BL_LINK_PENDING) {
 			err = bl_no_link(why);
-		} else if (link->holder != portid || link->holder_net != net) {
+		} else if (!bl_link_held_by(link, portid, net)) {
 			err = bl_refuse(why, BINDLINK_A_LINK_VIRTUAL, -EBUSY,
 					"the link is not held by this socket");
 		} else {
@@ -1721,7 +1719,7 @@ void bl_link_release_holder(u32 portid, const void *net)
 	if (!bl_link_holds)
 		return;
 	xa_for_each(&bl_links, id, link) {
-		if (link->holder != portid || link->holder_net != net)
+		if (!bl_link_held_by(link, portid, net))
 			continue;
 		if (link->state == BL_LINK_PENDING && !bl_link_observe(link)) {
 			bl_link_drop(link);

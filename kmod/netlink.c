@@ -69,28 +69,31 @@ static int bl_nl_refuse(struct genl_info *info, const struct bl_why *why,
 	return err;
 }
 
-/* A path attribute, which has to be there and to be one string. */
+/* The path in an attribute, which has to be one string. */
+static const char *bl_nl_string(struct genl_info *info,
+				const struct nlattr *attr)
+{
+	if (strnlen(nla_data(attr), nla_len(attr)) + 1 == nla_len(attr))
+		return nla_data(attr);
+	NL_SET_ERR_MSG_ATTR(info->extack, attr, "the path has a NUL inside");
+	return ERR_PTR(-EINVAL);
+}
+
+/* A path attribute that has to be there. */
 static const char *bl_nl_path(struct genl_info *info, int type)
 {
-	const struct nlattr *attr = info->attrs[type];
-
-	if (!attr) {
-		NL_SET_ERR_MSG(info->extack, "a path is missing");
-		NL_SET_ERR_ATTR_MISS(info->extack, NULL, type);
-		return ERR_PTR(-EINVAL);
-	}
-	if (strnlen(nla_data(attr), nla_len(attr)) + 1 != nla_len(attr)) {
-		NL_SET_ERR_MSG_ATTR(info->extack, attr,
-				    "the path has a NUL inside");
-		return ERR_PTR(-EINVAL);
-	}
-	return nla_data(attr);
+	if (info->attrs[type])
+		return bl_nl_string(info, info->attrs[type]);
+	NL_SET_ERR_MSG(info->extack, "a path is missing");
+	NL_SET_ERR_ATTR_MISS(info->extack, NULL, type);
+	return ERR_PTR(-EINVAL);
 }
 
 static int bl_nl_exceptions(struct genl_info *info, struct bl_plan *plan)
 {
 	const struct nlattr *attr;
 	unsigned int nr = 0;
+	const char *path;
 	int rem, err;
 
 	nlmsg_for_each_attr(attr, info->nlhdr, GENL_HDRLEN, rem)
@@ -98,13 +101,10 @@ static int bl_nl_exceptions(struct genl_info *info, struct bl_plan *plan)
 	nlmsg_for_each_attr(attr, info->nlhdr, GENL_HDRLEN, rem) {
 		if (nla_type(attr) != BINDLINK_A_LINK_EXCEPTION)
 			continue;
-		if (strnlen(nla_data(attr), nla_len(attr)) + 1 !=
-		    nla_len(attr)) {
-			NL_SET_ERR_MSG_ATTR(info->extack, attr,
-					    "the path has a NUL inside");
-			return -EINVAL;
-		}
-		err = bl_plan_except(plan, nla_data(attr), nr);
+		path = bl_nl_string(info, attr);
+		if (IS_ERR(path))
+			return PTR_ERR(path);
+		err = bl_plan_except(plan, path, nr);
 		if (err)
 			return err;
 	}

@@ -299,6 +299,19 @@ static struct bl_link *bl_pos_rule(struct bl_walk *walk, struct bl_pos *pos,
 	return bl_link_tryget(rule.link) ? rule.link : NULL;
 }
 
+/*
+ * The link with @id, or none, covers @pos. Of those that the path itself enters
+ * only what covers its end counts.
+ */
+static void bl_walk_cover(struct bl_walk *walk, const struct bl_pos *pos,
+			  u64 id)
+{
+	if (!walk->via || walk->depth || pos->outer)
+		return;
+	walk->via->len = 0;
+	walk->via->cover = id;
+}
+
 /* Follow the link at @pos, whose tree part is set already. */
 static int bl_pos_follow(struct bl_walk *walk, struct bl_pos *pos,
 			 struct bl_link *link)
@@ -306,11 +319,7 @@ static int bl_pos_follow(struct bl_walk *walk, struct bl_pos *pos,
 	struct bl_pos found = {};
 	int err, ret;
 
-	if (walk->via && !walk->depth && !pos->outer) {
-		/* Only what covers the end of the path counts. */
-		walk->via->len = 0;
-		walk->via->cover = link->id;
-	}
+	bl_walk_cover(walk, pos, link->id);
 	err = bl_walk_enter(walk, link, &found);
 	ret = bl_pos_nest(pos, &found);
 	pos->link = link;
@@ -372,6 +381,27 @@ static int bl_pos_part(struct bl_walk *walk, struct bl_pos *pos,
 }
 
 /*
+ * What the mounted tree of @pos covers, in the user's mounts. False where it is
+ * not known to be over its carrier.
+ */
+static bool bl_pos_beneath(const struct bl_pos *pos, struct path *beneath)
+{
+	struct path up = { .mnt = pos->mnt, .dentry = pos->mnt->mnt_root };
+
+	path_get(&up);
+	/* It may be mounted twice at one place. */
+	while (up.mnt->mnt_sb == pos->mnt->mnt_sb && IS_ROOT(up.dentry))
+		if (!follow_up(&up))
+			break;
+	if (up.dentry != pos->tree->key) {
+		path_put(&up);
+		return false;
+	}
+	*beneath = up;
+	return true;
+}
+
+/*
  * Come to @path, which is consumed. If that is in a tree, go on in what the
  * tree covers.
  */
@@ -379,7 +409,6 @@ static int bl_pos_arrive(struct bl_walk *walk, struct bl_pos *pos,
 			 struct path *path)
 {
 	struct bl_pos *outer = pos->outer;
-	struct path up;
 
 	bl_pos_put(pos);
 	pos->outer = outer;
@@ -395,25 +424,10 @@ static int bl_pos_arrive(struct bl_walk *walk, struct bl_pos *pos,
 	if (!pos->name)
 		return -ENOMEM;
 	strscpy(pos->name, pos->tree->base, PATH_MAX);
-	if (pos->dentry != path->mnt->mnt_sb->s_root)
-		return bl_pos_part(walk, pos, pos->dentry);
-
-	up = *path;
-	path_get(&up);
-	if (!follow_up(&up)) {
-		path_put(&up);
-		return bl_pos_part(walk, pos, pos->dentry);
-	}
-	/* The same tree, mounted twice at one place. */
-	while (up.mnt->mnt_sb == path->mnt->mnt_sb && IS_ROOT(up.dentry))
-		if (!follow_up(&up))
-			break;
-	if (up.dentry != pos->tree->key) {
-		path_put(&up);
-		return bl_pos_part(walk, pos, pos->dentry);
-	}
 	/* A carrier is in no tree. */
-	pos->real = up;
+	if (pos->dentry != path->mnt->mnt_sb->s_root ||
+	    !bl_pos_beneath(pos, &pos->real))
+		return bl_pos_part(walk, pos, pos->dentry);
 	return bl_pos_root(walk, pos);
 }
 
@@ -520,25 +534,6 @@ static int bl_pos_step_tree(struct bl_walk *walk, struct bl_pos *pos,
 	return excepted ? 2 : 0;
 }
 
-/* What the tree of @pos covers: in the user's mounts, if it is known where. */
-static void bl_pos_beneath(const struct bl_pos *pos, struct path *path)
-{
-	if (pos->mnt) {
-		path->mnt = pos->mnt;
-		path->dentry = pos->mnt->mnt_root;
-		path_get(path);
-		while (path->mnt->mnt_sb == pos->mnt->mnt_sb &&
-		       IS_ROOT(path->dentry))
-			if (!follow_up(path))
-				break;
-		if (path->dentry == pos->tree->key)
-			return;
-		path_put(path);
-	}
-	*path = pos->tree->carrier->real;
-	path_get(path);
-}
-
 static int bl_walk_inside(struct bl_walk *walk, struct bl_tree *tree,
 			  const struct path *beneath, const char *path,
 			  struct bl_pos *pos);
@@ -562,11 +557,11 @@ static int bl_pos_except(struct bl_walk *walk, struct bl_pos *pos)
 	bl_walk_unproved(walk);
 	if (walk->skips == BL_MAX_DEPTH)
 		return -ELOOP;
-	if (walk->via && !walk->depth && !pos->outer) {
-		walk->via->len = 0;
-		walk->via->cover = 0;
+	bl_walk_cover(walk, pos, 0);
+	if (!pos->mnt || !bl_pos_beneath(pos, &beneath)) {
+		beneath = pos->tree->carrier->real;
+		path_get(&beneath);
 	}
-	bl_pos_beneath(pos, &beneath);
 	walk->skips++;
 	walk->skip = &skip;
 	err = bl_walk_inside(walk, pos->tree, &beneath, pos->name + base,
