@@ -33,6 +33,17 @@ const char *link_why(void)
 	return why;
 }
 
+int link_make_opts(const char *virt, const char *back, uint32_t flags,
+		   uint32_t attach, const char *const *except, unsigned int n)
+{
+	struct bindlink_create_options o = {
+		.size = sizeof(o), .flags = flags, .attach = attach,
+		.exceptions = except, .exception_count = n,
+	};
+
+	return answer(bindlink_create_opts(handle(), virt, back, &o));
+}
+
 int link_make_flags(const char *virt, const char *back, uint32_t flags,
 		    const char *const *except, unsigned int n)
 {
@@ -46,11 +57,7 @@ int link_make(const char *virt, const char *back)
 
 int link_attach(const char *virt, const char *back, uint32_t attach)
 {
-	struct bindlink_create_options o = {
-		.size = sizeof(o), .attach = attach,
-	};
-
-	return answer(bindlink_create_opts(handle(), virt, back, &o));
+	return link_make_opts(virt, back, 0, attach, NULL, 0);
 }
 
 int link_drop(const char *virt)

@@ -633,6 +633,23 @@ TEST_F(netlink, SE3_notifications_are_not_for_users)
 	EXPECT_EQ(EPERM, reap(pid));
 }
 
+/* link-plan, or link-new into @tree if that is not negative. */
+static int ask(struct nl *nl, struct nl_req *req, uint8_t command,
+	       const char *v, const char *b, int tree)
+{
+	nl_start(req, nl, command, 0);
+	nl_put_str(req, VIRTUAL, v);
+	nl_put_str(req, BACKING, b);
+	if (tree >= 0)
+		nl_put_u32(req, BINDLINK_A_LINK_TREE_FD, tree);
+	return nl_talk(nl, req);
+}
+
+#define ASK_NEW(nl, v, b, tree)						\
+	ask(nl, &self->req, BINDLINK_CMD_LINK_NEW, v, b, tree)
+#define ASK_PLAN(nl, v, b)						\
+	ask(nl, &self->req, BINDLINK_CMD_LINK_PLAN, v, b, -1)
+
 /* A tree that is attached nowhere: a descriptor, or -1. */
 static int tree_over(const char *carrier)
 {
@@ -658,11 +675,7 @@ TEST_F(netlink, CR9_a_tree_that_is_not_attached)
 
 	tree_fd = tree_over(p->v);
 	ASSERT_LE(0, tree_fd);
-	START(BINDLINK_CMD_LINK_NEW);
-	PUT_STR(VIRTUAL, p->v);
-	PUT_STR(BACKING, p->b);
-	PUT_U32(BINDLINK_A_LINK_TREE_FD, tree_fd);
-	EXPECT_EQ(0, TALK())
+	EXPECT_EQ(0, ASK_NEW(&self->nl, p->v, p->b, tree_fd))
 		TH_LOG("%s", self->nl.msg);
 	EXPECT_EQ(0, mounted(p->v));
 	/* The same again is one too many. */
@@ -714,11 +727,7 @@ TEST_F(netlink, CR9_RM5_a_tree_that_was_left_somewhere)
 
 	tree = tree_over(p->top);
 	ASSERT_LE(0, tree);
-	START(BINDLINK_CMD_LINK_NEW);
-	PUT_STR(VIRTUAL, v);
-	PUT_STR(BACKING, p->b);
-	PUT_U32(BINDLINK_A_LINK_TREE_FD, tree);
-	EXPECT_EQ(0, TALK())
+	EXPECT_EQ(0, ASK_NEW(&self->nl, v, p->b, tree))
 		TH_LOG("%s", self->nl.msg);
 	EXPECT_EQ(0, link_count(NULL));
 	EXPECT_EQ(ENOENT, ERR(access(v, F_OK)));
@@ -726,11 +735,7 @@ TEST_F(netlink, CR9_RM5_a_tree_that_was_left_somewhere)
 	PUT_STR(VIRTUAL, v);
 	EXPECT_EQ(-ENOENT, TALK());
 	/* Again with the same socket, as who has failed to attach it would. */
-	START(BINDLINK_CMD_LINK_NEW);
-	PUT_STR(VIRTUAL, v);
-	PUT_STR(BACKING, p->b);
-	PUT_U32(BINDLINK_A_LINK_TREE_FD, tree);
-	EXPECT_EQ(0, TALK())
+	EXPECT_EQ(0, ASK_NEW(&self->nl, v, p->b, tree))
 		TH_LOG("%s", self->nl.msg);
 	nl_close(&self->nl);
 	EXPECT_EQ(0, link_count(NULL));
@@ -741,11 +746,7 @@ TEST_F(netlink, CR9_RM5_a_tree_that_was_left_somewhere)
 
 	/* One that was attached is a link, whoever closes what. */
 	ASSERT_EQ(0, nl_open(&self->nl));
-	START(BINDLINK_CMD_LINK_NEW);
-	PUT_STR(VIRTUAL, w);
-	PUT_STR(BACKING, p->b);
-	PUT_U32(BINDLINK_A_LINK_TREE_FD, tree);
-	EXPECT_EQ(0, TALK())
+	EXPECT_EQ(0, ASK_NEW(&self->nl, w, p->b, tree))
 		TH_LOG("%s", self->nl.msg);
 	EXPECT_EQ(0, ERR(move_mount(tree, "", AT_FDCWD, p->top,
 				    MOVE_MOUNT_F_EMPTY_PATH)));
@@ -789,35 +790,19 @@ TEST_F(netlink, CR9_LB6_one_at_a_time_in_one_place)
 		TH_LOG("%s", self->nl.msg);
 
 	/* The same place, and the one above. */
-	nl_start(&self->req, other, BINDLINK_CMD_LINK_PLAN, 0);
-	PUT_STR(VIRTUAL, p->v);
-	PUT_STR(BACKING, p->b);
-	EXPECT_EQ(-EAGAIN, nl_talk(other, &self->req));
+	EXPECT_EQ(-EAGAIN, ASK_PLAN(other, p->v, p->b));
 	EXPECT_NE('\0', other->msg[0]);
-	nl_start(&self->req, other, BINDLINK_CMD_LINK_PLAN, 0);
-	PUT_STR(VIRTUAL, v);
-	PUT_STR(BACKING, p->b);
-	EXPECT_EQ(-EAGAIN, nl_talk(other, &self->req));
+	EXPECT_EQ(-EAGAIN, ASK_PLAN(other, v, p->b));
 	tree = tree_over(p->top);
 	ASSERT_LE(0, tree);
-	nl_start(&self->req, other, BINDLINK_CMD_LINK_NEW, NLM_F_ACK);
-	PUT_STR(VIRTUAL, v);
-	PUT_STR(BACKING, p->b);
-	PUT_U32(BINDLINK_A_LINK_TREE_FD, tree);
-	EXPECT_EQ(-EAGAIN, nl_talk(other, &self->req));
+	EXPECT_EQ(-EAGAIN, ASK_NEW(other, v, p->b, tree));
 	close(tree);
 	/* Another place is another one's. */
-	nl_start(&self->req, other, BINDLINK_CMD_LINK_PLAN, 0);
-	PUT_STR(VIRTUAL, p->b);
-	PUT_STR(BACKING, p->v);
-	EXPECT_EQ(0, nl_talk(other, &self->req))
+	EXPECT_EQ(0, ASK_PLAN(other, p->b, p->v))
 		TH_LOG("%s", other->msg);
 
 	nl_close(&self->nl);
-	nl_start(&self->req, other, BINDLINK_CMD_LINK_PLAN, 0);
-	PUT_STR(VIRTUAL, v);
-	PUT_STR(BACKING, p->b);
-	EXPECT_EQ(0, nl_talk(other, &self->req))
+	EXPECT_EQ(0, ASK_PLAN(other, v, p->b))
 		TH_LOG("%s", other->msg);
 	nl_close(other);
 	free(other);

@@ -53,6 +53,8 @@ int link_make(const char *virt, const char *back);
 int link_make_flags(const char *virt, const char *back, uint32_t flags,
 		    const char *const *except, unsigned int n);
 /* @attach: BINDLINK_ATTACH_* */
+int link_make_opts(const char *virt, const char *back, uint32_t flags,
+		   uint32_t attach, const char *const *except, unsigned int n);
 int link_attach(const char *virt, const char *back, uint32_t attach);
 int link_drop(const char *virt);
 /* The kernel's or the library's message for the last refusal. */

@@ -33,21 +33,12 @@ static const char *const way_name[] = { "path", "parent", "anchorless" };
 
 static int link_ro(const char *v, const char *b, int way, uint32_t flags)
 {
-	struct bindlink_create_options options = {
-		.size = sizeof(options),
-		.flags = flags,
-		.attach = way == AT_PATH ? BINDLINK_ATTACH_PATH :
-			  way == AT_PARENT ? BINDLINK_ATTACH_PARENT :
-					     BINDLINK_ATTACH_AUTO,
+	static const uint32_t attach[] = {
+		BINDLINK_ATTACH_PATH, BINDLINK_ATTACH_PARENT,
+		BINDLINK_ATTACH_AUTO,
 	};
-	struct bindlink *handle;
-	int err = bindlink_open(&handle);
 
-	if (err)
-		return err;
-	err = bindlink_create_opts(handle, v, b, &options);
-	bindlink_close(handle);
-	return err;
+	return link_make_opts(v, b, flags, attach[way], NULL, 0);
 }
 
 /* B with one thing of each kind. */
