@@ -308,6 +308,7 @@ static struct bl_bind *bl_bind_make(struct bl_where *where, int err,
 	bind->error = err;
 	bind->inner = where->inner;
 	bind->viewed = where->viewed;
+	bind->merged = where->merged;
 	bind->mnt = mnt;
 	if (mnt) {
 		bind->real.mnt = mnt->mnt;
@@ -337,6 +338,7 @@ static struct bl_bind *bl_bind_same(struct bl_link *link, struct bl_bind *bind)
 	if (old && (old->nr || old->real.dentry != bind->real.dentry ||
 		    old->mnt != bind->mnt || old->error != bind->error ||
 		    old->inner != bind->inner || old->viewed != bind->viewed ||
+		    old->merged != bind->merged ||
 		    !refcount_inc_not_zero(&old->ref)))
 		old = NULL;
 	rcu_read_unlock();

@@ -37,6 +37,7 @@
 #include "compat.h"
 
 struct bl_link;
+struct bl_merge;
 struct bl_tree;
 
 #define BL_SUPER_MAGIC	0x624c6e6b	/* "bLnk"; seen by kernel code only */
@@ -45,6 +46,8 @@ struct bl_tree;
 #define BL_MAX_DEPTH	10
 /* Links that may be entered one after the other for it, and symlinks. */
 #define BL_MAX_LINKS	40
+/* Directories that may be merged. */
+#define BL_MAX_LAYERS	16
 
 /* path.c: path strings, no VFS types */
 
@@ -52,6 +55,7 @@ int bl_path_normalize(const char *path, char *out, size_t size,
 		      const char **why);
 const char *bl_path_last(const char *path);
 bool bl_path_related(const char *a, const char *b);
+bool bl_path_is_below(const char *path, const char *above);
 
 /* rules.c: precedence, no VFS types */
 
@@ -82,13 +86,13 @@ struct bl_rules {
  * @link: the link at the path itself, or NULL
  * @excepted: there are links that leave it alone
  * @below: there are rules strictly below
- * @links: there are links strictly below
+ * @links: how many links there are strictly below
  */
 struct bl_rule {
 	struct bl_link *link;
 	bool excepted;
 	bool below;
-	bool links;
+	unsigned int links;
 };
 
 int bl_rules_init(struct bl_rules *rules);
@@ -160,7 +164,7 @@ struct bl_space {
  * @bind_ticket: ticket of the resolution that @bind is from; @bind_lock
  * @ticket: last ticket of a resolution that was given out
  * @rcu: readers of the rule tables
- * @exceptions: normalised paths that it leaves alone, each once
+ * @exceptions: normalised paths that it leaves alone, sorted, each once
  * @nr_exceptions: entries of @exceptions
  * @paths: where @virtual and @backing are
  */
@@ -307,6 +311,7 @@ void bl_tree_unregister(struct bl_tree *tree);
 void bl_trees_confirm(void);
 void bl_trees_shrink(void);
 void bl_link_put(struct bl_link *link);
+bool bl_link_excepts(const struct bl_link *link, const char *path);
 void bl_links_exit(void);
 
 /* mnt.c: private mounts, so that the user's own are not pinned */
@@ -385,25 +390,54 @@ struct bl_proof {
 };
 
 /**
+ * struct bl_layer - one of the things that a merged link shows by one name
+ * @path: what is there, in the user's mounts and in no tree. Where the last
+ *	name is missing it is a negative dentry; where less than that is there,
+ *	or only a way to links, it is empty.
+ * @mnt: private mount of @path; set by bl_dentry_walk() and NULL otherwise
+ * @id: which layer it is: the same for what is reached through the same links
+ * @flags: as those of struct bl_where
+ */
+struct bl_layer {
+	struct path path;
+	struct bl_mnt *mnt;
+	u64 id;
+	int flags;
+};
+
+/**
  * struct bl_where - where a walk led to
  * @path: what is there, in the user's mounts and in no tree. Where the last
  *	name is missing it is a negative dentry; where less than that is there
- *	it is empty. For bl_where_put().
+ *	it is empty.
  * @flags: MNT_USER_SETTABLE_MASK flags of the trees that it was seen through,
  *	and BL_MNT_READ_ONLY if one of the links is read-only
+ * @id: layer that @path is in
+ * @nr: entries of @layers
+ * @layers: inside of a merged link what is merged, top first: what is seen is
+ *	the first of them that is there, the others are directories, too. Where
+ *	nothing is they all are missing.
+ * @cred: credentials of the creator of the link whose backing is the first of
+ *	@layers, or NULL
  * @way: it is a directory that only leads to links
  * @inner: links are below it in the view of the backing path
  * @viewed: the backing path is in a tree, and has a view of its own: links
  *	below it, and what is mounted there on the tree
  * @linked: it is inside of a link
+ * @merged: it is inside of a merged link
  */
 struct bl_where {
 	struct path path;
 	int flags;
+	u64 id;
+	unsigned int nr;
+	struct bl_layer *layers;
+	const struct cred *cred;
 	bool way;
 	bool inner;
 	bool viewed;
 	bool linked;
+	bool merged;
 };
 
 /**
@@ -418,17 +452,12 @@ struct bl_via {
 	u64 cover;
 };
 
-static inline void bl_where_put(struct bl_where *where)
-{
-	path_put(&where->path);
-}
-
 int bl_walk_link(struct bl_link *link, struct bl_where *where,
 		 struct bl_proof *proof);
 int bl_walk_path(const struct path *root, const char *path, unsigned int flags,
 		 struct bl_where *where, struct bl_via *via);
-int bl_walk_tree(struct bl_tree *tree, const char *path,
-		 struct bl_where *where);
+int bl_walk_tree(struct bl_tree *tree, char *path, struct bl_where *where);
+void bl_where_put(struct bl_where *where);
 int bl_walk_rules(struct bl_tree *tree, const char *path,
 		  struct bl_rule_node **dirs, struct bl_space **spaces,
 		  int max);
@@ -445,6 +474,7 @@ int bl_walk_rules(struct bl_tree *tree, const char *path,
  * @error: what following the link gives: 0 or an errno of path lookup
  * @inner: see struct bl_where
  * @viewed: see struct bl_where
+ * @merged: see struct bl_where
  * @event: mount event count for which this holds
  * @gen: generation of the rules for which this holds
  * @nr: entries of @chain; 0 when every use has to resolve again
@@ -465,6 +495,7 @@ struct bl_bind {
 	int event;
 	bool inner;
 	bool viewed;
+	bool merged;
 	unsigned long gen;
 	unsigned int nr;
 	unsigned int nr_mnts;
@@ -493,6 +524,7 @@ void bl_bind_exit(void);
  * @space: whose rules apply
  * @base: virtual path of the root
  * @root: root directory that @base begins at
+ * @cred: credentials of who made it, for the way to what is inside
  * @link: the link that the root shows, or NULL: the carrier is shown then.
  *	Written under bl_link_mutex, read under RCU. Has a reference.
  * @key: dentry of the carrier, pinned by @carrier
@@ -512,6 +544,7 @@ struct bl_tree {
 	struct bl_space *space;
 	char *base;
 	struct path root;
+	const struct cred *cred;
 	struct bl_link __rcu *link;
 	struct dentry *key;
 	struct bl_bind *carrier;
@@ -544,15 +577,19 @@ void bl_super_exit(void);
 /**
  * struct bl_inode - an inode of a tree
  * @real: inode behind it, with a reference; NULL for the root of a tree, which
- *	is bound to a path, and for a directory that only leads to links
+ *	is bound to a path, for a directory that only leads to links, and for one
+ *	inside of a merged link, which is what its name shows now
  * @mnt: private mount through which it is used, with a reference
- * @alias: dentry that a directory belongs to; compared and never followed
+ * @alias: dentry that a directory belongs to. With @merged there is no other,
+ *	and who uses the inode has it; otherwise it is compared and never followed
+ * @merged: a directory inside of a merged link
  */
 struct bl_inode {
 	struct inode vfs_inode;
 	struct inode *real;
 	struct bl_mnt *mnt;
 	struct dentry *alias;
+	bool merged;
 };
 
 static inline struct bl_inode *BL_I(const struct inode *inode)
@@ -563,6 +600,12 @@ static inline struct bl_inode *BL_I(const struct inode *inode)
 static inline bool bl_is_root(const struct inode *inode)
 {
 	return inode == d_inode(inode->i_sb->s_root);
+}
+
+/* A directory that only leads to links is made of nothing. */
+static inline bool bl_is_way(const struct inode *inode)
+{
+	return !BL_I(inode)->real && !BL_I(inode)->merged && !bl_is_root(inode);
 }
 
 extern const struct inode_operations bl_dir_iops;
@@ -576,7 +619,10 @@ struct inode *bl_inode_claim(struct dentry *dentry, struct bl_mnt *mnt,
 			     struct inode *real);
 void bl_inode_unclaim(struct dentry *dentry, struct inode *inode);
 struct inode *bl_inode_root(struct super_block *sb, umode_t type);
+void bl_inode_be_way(struct inode *inode);
 struct inode *bl_inode_way(struct super_block *sb);
+struct inode *bl_inode_merged(struct dentry *dentry, struct bl_mnt *mnt,
+			      struct inode *real);
 void bl_inode_refresh(struct inode *inode, struct inode *real,
 		      const struct bl_mnt *mnt);
 int bl_permission(struct mnt_idmap *idmap, struct inode *inode, int mask);
@@ -601,6 +647,7 @@ int bl_setattr(struct mnt_idmap *idmap, struct dentry *dentry,
  * @link: the link at the name, with a reference
  * @bind: what @link was bound to when it was looked up, with a reference
  * @gen: generation of the rules for which @link and @below hold
+ * @ticket: with @merged: which walk it is from
  * @seq: d_seq of @lower when it was looked up
  * @check: nothing can be told from @seq: look up again at each use
  * @below: there are links below the name
@@ -608,6 +655,7 @@ int bl_setattr(struct mnt_idmap *idmap, struct dentry *dentry,
  * @viewed: the backing path is in a tree; what is below the name has to be
  *	found by following the virtual path
  * @way: the name is a directory because of that alone
+ * @merged: it is a directory inside of a merged link
  *
  * Owned by the dentry. Replaced under d_lock, freed after a grace period;
  * the dentries that it pins are freed by RCU themselves, so their d_seq may
@@ -623,12 +671,14 @@ struct bl_node {
 	struct bl_link *link;
 	struct bl_bind *bind;
 	unsigned long gen;
+	u64 ticket;
 	unsigned int seq;
 	bool check;
 	bool below;
 	bool inner;
 	bool viewed;
 	bool way;
+	bool merged;
 };
 
 /**
@@ -636,10 +686,14 @@ struct bl_node {
  * @path: where. The mount belongs to @mnt, the dentry has a reference and is
  *	negative for a negative dentry
  * @mnt: private mount of @path, with a reference
+ * @gen: generation of the rules for which this holds
+ * @merged: it is a directory inside of a merged link
  */
 struct bl_real {
 	struct path path;
 	struct bl_mnt *mnt;
+	unsigned long gen;
+	bool merged;
 };
 
 /**
@@ -666,6 +720,9 @@ static inline void bl_at_put(struct bl_at *at)
 
 extern const struct dentry_operations bl_dops;
 
+bool bl_link_merges(const struct bl_link *link);
+int bl_dentry_merged(struct dentry *dentry);
+bool bl_root_merged(struct bl_tree *tree);
 struct bl_bind *bl_root_get(struct bl_tree *tree);
 struct bl_bind *bl_root_rcu(struct bl_tree *tree);
 bool bl_root_way(struct bl_tree *tree, int err);
@@ -682,6 +739,7 @@ struct bl_node *bl_node_get(struct dentry *dentry, struct dentry *parent,
 			    bool revalidate);
 void bl_node_free(struct bl_node *node);
 void bl_node_set(struct dentry *dentry, struct bl_node *node);
+int bl_dentry_renew(struct dentry *dentry);
 struct dentry *bl_lookup(struct inode *dir, struct dentry *dentry,
 			 unsigned int flags);
 struct inode *bl_node_inode(struct dentry *dentry, struct bl_node *node);
@@ -689,6 +747,12 @@ int bl_splice(struct dentry *dentry, struct bl_node *node);
 struct dentry *bl_dentry_opened(struct super_block *sb,
 				const struct bl_real *real);
 void bl_tree_forget(struct bl_tree *tree, const char *virtual);
+
+/* merge.c: directories that are made of several */
+
+int bl_merge_make(struct dentry *dir);
+int bl_merge_removable(const struct bl_where *where);
+int bl_layer_empty(const struct bl_layer *layer, const struct cred *cred);
 
 /* dir.c: changing directories */
 
@@ -717,6 +781,7 @@ extern const struct file_operations bl_file_fops;
 extern const struct file_operations bl_dir_fops;
 extern const struct file_operations bl_way_fops;
 
+struct bl_merge *bl_file_merge(const struct file *file);
 int bl_file_adopt(struct file *file, struct file *real);
 void bl_file_abandon(struct file *file);
 struct file *bl_file_real(const struct file *file);
@@ -724,8 +789,35 @@ bool bl_file_find(const struct path *path, struct path *real, bool *masked);
 
 /* readdir.c: listing directories that links are in */
 
+#define BL_LISTING_MAX	16
+
+/**
+ * struct bl_dir_rules - the rules that have names in a directory
+ * @spaces: whose rules @dirs are of
+ * @dirs: the directory in the rules of its path, and in those of the backing
+ *	paths that it is inside of
+ * @nr: entries of @dirs
+ */
+struct bl_dir_rules {
+	struct bl_space *spaces[BL_LISTING_MAX];
+	struct bl_rule_node *dirs[BL_LISTING_MAX];
+	int nr;
+};
+
+int bl_dir_rules_get(struct dentry *dir, bool inner, struct bl_dir_rules *rules);
+void bl_dir_rules_put(struct bl_dir_rules *rules);
+int bl_dir_rules_find(const struct bl_dir_rules *rules, const char *name,
+		      unsigned int len, struct bl_rule *rule);
+int bl_dir_rule_type(struct dentry *dir, const char *name, bool link, u64 *ino);
 int bl_iterate(struct file *file, struct dir_context *ctx);
 loff_t bl_dir_llseek(struct file *file, loff_t offset, int whence);
+
+/* merge_readdir.c: listing directories that are made of several */
+
+struct bl_merge *bl_merge_open(const struct file *file);
+void bl_merge_release(struct bl_merge *merge);
+int bl_merge_iterate(struct file *file, struct dir_context *ctx);
+loff_t bl_merge_llseek(struct file *file, loff_t offset, int whence);
 
 /* xattr.c: extended attributes, ACLs and inode flags */
 

@@ -29,6 +29,15 @@ static struct bl_node __rcu **bl_node_slot(struct dentry *dentry)
 }
 
 /**
+ * bl_link_merges - whether a link shows the original, too
+ * @link: link
+ */
+bool bl_link_merges(const struct bl_link *link)
+{
+	return link->flags & BINDLINK_FLAG_MERGED;
+}
+
+/**
  * bl_root_get - what the root of a tree shows, resolved anew if there is doubt
  * @tree: tree
  *
@@ -40,17 +49,25 @@ static struct bl_node __rcu **bl_node_slot(struct dentry *dentry)
 struct bl_bind *bl_root_get(struct bl_tree *tree)
 {
 	struct bl_link *link = bl_tree_link(tree);
-	struct bl_bind *bind;
+	struct bl_bind *bind = NULL;
+	bool merges;
 	int err;
 
-	if (!link) {
+	if (link) {
+		bind = bl_bind_get(link);
+		merges = bl_link_merges(link);
+		bl_link_put(link);
+		if (IS_ERR(bind))
+			return bind;
+		if (merges && bind->error == -ENOENT) {
+			bl_bind_put(bind);
+			bind = NULL;
+		}
+	}
+	if (!bind) {
 		refcount_inc(&tree->carrier->ref);
 		return tree->carrier;
 	}
-	bind = bl_bind_get(link);
-	bl_link_put(link);
-	if (IS_ERR(bind))
-		return bind;
 	err = bind->error;
 	/* A mount point cannot change between the two. */
 	if (!err && d_is_dir(bind->real.dentry) != tree->is_dir)
@@ -77,6 +94,8 @@ struct bl_bind *bl_root_rcu(struct bl_tree *tree)
 
 	if (link) {
 		bind = bl_bind_rcu(link);
+		if (bind && bind->error == -ENOENT && bl_link_merges(link))
+			return tree->carrier;
 		if (!bind || bind->error ||
 		    d_is_dir(bind->real.dentry) != tree->is_dir)
 			return NULL;
@@ -172,19 +191,37 @@ static int bl_at_get(struct dentry *dentry, struct dentry *parent,
 	return err;
 }
 
+/* The private mount through which @dentry shows @path, or ERR_PTR(). */
+static struct bl_mnt *bl_dentry_mnt(struct dentry *dentry,
+				    const struct path *path, int flags)
+{
+	const struct bl_bind *carrier = bl_tree(dentry->d_sb)->carrier;
+
+	if (path->mnt->mnt_sb->s_stack_depth >= FILESYSTEM_MAX_STACK_DEPTH)
+		return ERR_PTR(-ELOOP);
+	/* In the carrier the walk used the private mount itself. */
+	if (path->mnt == carrier->real.mnt && !(flags & ~carrier->mnt->flags))
+		return bl_mnt_hold(carrier->mnt);
+	bl_tree_stack(dentry->d_sb, path->mnt->mnt_sb);
+	return bl_mnt_get(path, flags);
+}
+
 /**
  * bl_dentry_walk - follow the path of a dentry through the links it is inside of
  * @dentry: dentry of a tree
  * @where: what it leads to; set whatever is returned
- * @mnt: set to a private mount of that, or to NULL
+ * @mnt: set to a private mount of that, or to NULL; those of the layers are in
+ *	@where
  *
  * Return: 0, -ENOENT, or another error of path lookup.
  */
 int bl_dentry_walk(struct dentry *dentry, struct bl_where *where,
 		   struct bl_mnt **mnt)
 {
-	const struct bl_bind *carrier = bl_tree(dentry->d_sb)->carrier;
 	char *buf = __getname(), *rest;
+	struct bl_layer *layer;
+	struct bl_mnt *found;
+	unsigned int i;
 	int err;
 
 	memset(where, 0, sizeof(*where));
@@ -195,32 +232,31 @@ int bl_dentry_walk(struct dentry *dentry, struct bl_where *where,
 	err = IS_ERR(rest) ? PTR_ERR(rest) :
 		bl_walk_tree(bl_tree(dentry->d_sb), rest, where);
 	__putname(buf);
-	if ((err && err != -ENOENT) || !where->path.dentry)
+	if (err && err != -ENOENT)
 		return err;
-	if (where->path.mnt->mnt_sb->s_stack_depth >=
-	    FILESYSTEM_MAX_STACK_DEPTH)
-		return -ELOOP;
-	/* In the carrier the walk used the private mount itself. */
-	if (where->path.mnt == carrier->real.mnt &&
-	    !(where->flags & ~carrier->mnt->flags)) {
-		*mnt = bl_mnt_hold(carrier->mnt);
-		return err;
+	for (i = 0; i < where->nr; i++) {
+		layer = &where->layers[i];
+		if (!layer->path.dentry)
+			continue;
+		found = bl_dentry_mnt(dentry, &layer->path, layer->flags);
+		if (IS_ERR(found))
+			return PTR_ERR(found);
+		layer->mnt = found;
 	}
-	*mnt = bl_mnt_get(&where->path, where->flags);
-	if (IS_ERR(*mnt)) {
-		err = PTR_ERR(*mnt);
-		*mnt = NULL;
+	if (!where->path.dentry)
 		return err;
-	}
-	bl_tree_stack(dentry->d_sb, where->path.mnt->mnt_sb);
+	found = bl_dentry_mnt(dentry, &where->path, where->flags);
+	if (IS_ERR(found))
+		return PTR_ERR(found);
+	*mnt = found;
 	return err;
 }
 
 /**
  * bl_dentry_inner - whether links are below in the view of a backing path
  * @dentry: dentry of a tree
- * @viewed: set to whether there is such a view; then nothing below @dentry can
- *	be looked up in a directory alone
+ * @viewed: set to whether there is such a view, or may be; then nothing below
+ *	@dentry can be looked up in a directory alone
  *
  * Return: 1, 0, or -ENOMEM, which says nothing about either.
  */
@@ -237,7 +273,8 @@ int bl_dentry_inner(struct dentry *dentry, bool *viewed)
 		if (dentry == dentry->d_sb->s_root) {
 			link = rcu_dereference(bl_tree(dentry->d_sb)->link);
 			bind = link ? rcu_dereference(link->bind) : NULL;
-			*viewed = bind && bind->viewed;
+			*viewed = (bind && bind->viewed) ||
+				  (link && bl_link_merges(link));
 			return bind && bind->inner;
 		}
 		node = rcu_dereference(*bl_node_slot(dentry));
@@ -250,8 +287,53 @@ int bl_dentry_inner(struct dentry *dentry, bool *viewed)
 	err = bl_dentry_walk(dentry, &where, &mnt);
 	bl_where_put(&where);
 	bl_mnt_put(mnt);
-	*viewed = where.viewed;
+	/* What the last look found there may be of another time. */
+	*viewed = true;
 	return err == -ENOMEM ? err : where.inner;
+}
+
+/**
+ * bl_root_merged - whether the root of a tree is inside of a merged link
+ * @tree: tree
+ *
+ * Context: any, RCU-walk too.
+ */
+bool bl_root_merged(struct bl_tree *tree)
+{
+	const struct bl_link *link;
+	const struct bl_bind *bind;
+
+	guard(rcu)();
+	link = rcu_dereference(tree->link);
+	bind = link ? rcu_dereference(link->bind) : NULL;
+	return link && (bl_link_merges(link) || (bind && bind->merged));
+}
+
+/**
+ * bl_dentry_merged - whether a directory is inside of a merged link
+ * @dentry: dentry of a tree
+ *
+ * Return: 1, 0, or -ENOMEM, which says nothing.
+ */
+int bl_dentry_merged(struct dentry *dentry)
+{
+	const struct bl_node *node;
+	struct bl_where where;
+	struct bl_mnt *mnt;
+	int err;
+
+	if (dentry == dentry->d_sb->s_root)
+		return bl_root_merged(bl_tree(dentry->d_sb));
+	scoped_guard(rcu) {
+		node = rcu_dereference(*bl_node_slot(dentry));
+		if (node && node->gen == bl_rules_generation())
+			return node->merged;
+	}
+	/* A working directory, say, that no walk has come through since. */
+	err = bl_dentry_walk(dentry, &where, &mnt);
+	bl_where_put(&where);
+	bl_mnt_put(mnt);
+	return err == -ENOMEM ? err : where.merged;
 }
 
 /**
@@ -387,8 +469,13 @@ void bl_node_set(struct dentry *dentry, struct bl_node *node)
 	struct bl_node *old;
 
 	spin_lock(&dentry->d_lock);
-	old = rcu_replace_pointer(*bl_node_slot(dentry), node,
-				  lockdep_is_held(&dentry->d_lock));
+	old = rcu_dereference_protected(*bl_node_slot(dentry),
+					lockdep_is_held(&dentry->d_lock));
+	/* What was seen there later is in place already. */
+	if (old && old->merged && node->merged && old->ticket > node->ticket)
+		old = node;
+	else
+		rcu_assign_pointer(*bl_node_slot(dentry), node);
 	spin_unlock(&dentry->d_lock);
 	bl_node_free(old);
 }
@@ -405,6 +492,7 @@ int bl_real_get(struct dentry *dentry, struct bl_real *real)
 {
 	struct bl_node *node;
 
+	real->gen = bl_rules_generation();
 	if (dentry == dentry->d_sb->s_root) {
 		struct bl_bind *bind = bl_root_get(bl_tree(dentry->d_sb));
 
@@ -413,6 +501,7 @@ int bl_real_get(struct dentry *dentry, struct bl_real *real)
 		real->path.mnt = bind->real.mnt;
 		real->path.dentry = dget(bind->real.dentry);
 		real->mnt = bl_mnt_hold(bind->mnt);
+		real->merged = bl_root_merged(bl_tree(dentry->d_sb));
 		bl_bind_put(bind);
 		return 0;
 	}
@@ -437,6 +526,8 @@ int bl_real_get(struct dentry *dentry, struct bl_real *real)
 	}
 	real->path = node->real;
 	real->mnt = node->mnt;
+	real->gen = node->gen;
+	real->merged = node->merged;
 	return 0;
 }
 
@@ -538,7 +629,7 @@ static int bl_node_cross(struct dentry *dentry, struct bl_node *node)
 	}
 	bl_where_put(&where);
 	bl_mnt_put(mnt);
-	return err == -ENOENT ? 0 : err;
+	return err == -ENOENT || err == -ENOTDIR ? 0 : err;
 }
 
 /* Look @name up in the backing directory, on behalf of @dentry. */
@@ -585,21 +676,28 @@ static struct bl_node *bl_node_lookup(struct dentry *dentry,
 	return node;
 }
 
-/* What @dentry stands for in the view of a backing path. */
-static struct bl_node *bl_node_walked(struct dentry *dentry)
+/*
+ * What @dentry stands for by a walk. @linked is set to whether that is inside of
+ * a link.
+ */
+static struct bl_node *bl_node_walked(struct dentry *dentry, bool *linked)
 {
+	static atomic64_t tickets;
+	u64 ticket = atomic64_inc_return(&tickets);
 	struct bl_where where;
 	struct bl_node *node;
 	struct bl_mnt *mnt;
 	int err;
 
 	err = bl_dentry_walk(dentry, &where, &mnt);
+	*linked = where.linked;
 	if (err && err != -ENOENT && err != -ENOTDIR)
 		node = ERR_PTR(err);
 	else
 		node = bl_node_alloc(mnt);
 	if (!IS_ERR(node)) {
 		node->check = true;
+		node->ticket = ticket;
 		node->inner = where.inner;
 		node->viewed = where.viewed;
 		node->way = where.way;
@@ -607,22 +705,49 @@ static struct bl_node *bl_node_walked(struct dentry *dentry)
 			node->real.dentry = dget(where.path.dentry);
 			node->inode = d_inode(where.path.dentry);
 		}
+		node->merged = where.merged && node->inode &&
+			       S_ISDIR(node->inode->i_mode);
 	}
 	bl_where_put(&where);
 	bl_mnt_put(mnt);
 	return node;
 }
 
-/*
- * What @dentry, which links leave alone, stands for: the original, with what is
- * mounted there.
- */
-static struct bl_node *bl_node_excepted(struct dentry *dentry)
+/* What @dentry, which has a link, stands for. */
+static struct bl_node *bl_node_linked(struct dentry *dentry,
+				      const struct bl_at *at)
 {
-	struct bl_node *node = bl_node_walked(dentry);
+	struct bl_node *node;
+	bool linked;
+
+	/* What is seen in several directories takes a walk to find. */
+	if (bl_link_merges(at->link))
+		return bl_node_walked(dentry, &linked);
+	node = bl_node_bound(at->link, at->gen);
+	if (IS_ERR(node))
+		return node;
+	if (node->bind->merged) {
+		bl_node_free(node);
+		return bl_node_walked(dentry, &linked);
+	}
+	if (node->mnt)
+		bl_tree_stack(dentry->d_sb, node->mnt->mnt->mnt_sb);
+	return node;
+}
+
+/*
+ * What @dentry stands for by a walk, with what is mounted there if that is the
+ * original.
+ */
+static struct bl_node *bl_node_found(struct dentry *dentry)
+{
+	struct bl_node *node;
+	bool linked;
 	int err;
 
-	if (IS_ERR(node) || node->mnt != bl_tree(dentry->d_sb)->carrier->mnt)
+	node = bl_node_walked(dentry, &linked);
+	if (IS_ERR(node) || linked || !node->real.dentry ||
+	    node->mnt != bl_tree(dentry->d_sb)->carrier->mnt)
 		return node;
 	node->lower = dget(node->real.dentry);
 	if (!node->inode || !d_mountpoint(node->lower))
@@ -632,6 +757,34 @@ static struct bl_node *bl_node_excepted(struct dentry *dentry)
 		return node;
 	bl_node_free(node);
 	return ERR_PTR(err);
+}
+
+/* Whether @inode still is what @node says. */
+static bool bl_node_same(const struct inode *inode, const struct bl_node *node)
+{
+	if (!inode || !(node->inode || node->way))
+		return !inode && !node->inode && !node->way;
+	/* As long as it is a directory it may be another one. */
+	if (node->merged || BL_I(inode)->merged)
+		return node->merged && BL_I(inode)->merged;
+	return BL_I(inode)->real == node->inode &&
+	       (node->way || BL_I(inode)->mnt == node->mnt);
+}
+
+/*
+ * Whether @dentry, at which no directory is, leads to exceptions: those below
+ * it may be of a link that does not cover it.
+ */
+static int bl_dentry_is_way(struct dentry *dentry)
+{
+	struct bl_where where;
+	struct bl_mnt *mnt;
+	int err;
+
+	err = bl_dentry_walk(dentry, &where, &mnt);
+	bl_where_put(&where);
+	bl_mnt_put(mnt);
+	return err == -ENOMEM ? err : where.way;
 }
 
 /**
@@ -661,14 +814,10 @@ struct bl_node *bl_node_get(struct dentry *dentry, struct dentry *parent,
 		return ERR_PTR(err);
 	}
 	if (at.link) {
-		node = bl_node_bound(at.link, at.gen);
+		node = bl_node_linked(dentry, &at);
 		bl_link_put(at.link);
-		if (!IS_ERR(node) && node->mnt)
-			bl_tree_stack(dentry->d_sb, node->mnt->mnt->mnt_sb);
-	} else if (at.excepted) {
-		node = bl_node_excepted(dentry);
-	} else if (viewed) {
-		node = bl_node_walked(dentry);
+	} else if (at.excepted || viewed) {
+		node = bl_node_found(dentry);
 	} else {
 		err = bl_real_get(parent, &real);
 		below = err && err != -ENOMEM ? bl_dentry_below(parent) : 0;
@@ -690,12 +839,41 @@ struct bl_node *bl_node_get(struct dentry *dentry, struct dentry *parent,
 	node->below = at.below;
 	if ((at.below || node->inner) &&
 	    (!node->inode || !S_ISDIR(node->inode->i_mode))) {
-		node->way = true;
+		err = at.links || node->inner ? 1 : bl_dentry_is_way(dentry);
+		if (err < 0) {
+			bl_node_free(node);
+			return ERR_PTR(err);
+		}
+		node->way = err;
+	}
+	if (node->way) {
 		node->inode = NULL;
 		dput(node->real.dentry);
 		node->real.dentry = NULL;
 	}
 	return node;
+}
+
+/**
+ * bl_dentry_renew - look again what a directory stands for
+ * @dentry: dentry of a tree, but not its root
+ *
+ * Return: 0, -ESTALE if it is not a directory any more, or another errno.
+ */
+int bl_dentry_renew(struct dentry *dentry)
+{
+	struct dentry *parent = dget_parent(dentry);
+	struct bl_node *node = bl_node_get(dentry, parent, true);
+
+	dput(parent);
+	if (IS_ERR(node))
+		return PTR_ERR(node);
+	if (!bl_node_same(d_inode(dentry), node)) {
+		bl_node_free(node);
+		return -ESTALE;
+	}
+	bl_node_set(dentry, node);
+	return 0;
 }
 
 /**
@@ -709,6 +887,8 @@ struct inode *bl_node_inode(struct dentry *dentry, struct bl_node *node)
 {
 	if (node->way)
 		return bl_inode_way(dentry->d_sb);
+	if (node->merged)
+		return bl_inode_merged(dentry, node->mnt, node->inode);
 	return node->inode ? bl_inode_claim(dentry, node->mnt, node->inode) :
 			     NULL;
 }
@@ -812,15 +992,6 @@ static bool bl_node_valid(struct dentry *dentry)
 	if (inode && S_ISLNK(inode->i_mode))
 		bl_inode_refresh(inode, node->inode, node->mnt);
 	return true;
-}
-
-/* Whether @inode still is what @node says. */
-static bool bl_node_same(const struct inode *inode, const struct bl_node *node)
-{
-	if (!inode || !(node->inode || node->way))
-		return !inode && !node->inode && !node->way;
-	return BL_I(inode)->real == node->inode &&
-	       (node->way || BL_I(inode)->mnt == node->mnt);
 }
 
 /*

@@ -5,6 +5,10 @@
  * A name that has a link stands for the backing path: what is done to the name
  * is done there, in the directory that holds the backing, and the link stays.
  *
+ * Inside of a merged link a name is in several directories. What is made is made
+ * in the first of them, what is removed or changed is what is seen. Renames and
+ * hard links are made in one of them.
+ *
  * Whatever the VFS looked up may have changed directly below by the time an
  * operation comes here. So each of them locks the backing directory, looks
  * the name up again and acts on what is there then, as the filesystem below
@@ -24,14 +28,28 @@
  * struct bl_place - where a name of a tree is
  * @parent: directory that holds it
  * @target: for the name of a link or of an exception the dentry behind it, with a
- *	reference; NULL otherwise
+ *	reference; so for what is inside of such a name; NULL otherwise
  * @leads: links or exceptions are below the name
+ * @moves: @target is just the name in another directory
  */
 struct bl_place {
 	struct bl_real parent;
 	struct dentry *target;
 	bool leads;
+	bool moves;
 };
+
+/**
+ * struct bl_make - where something is to be made
+ * @id: in this layer; 0 for the one in which new things are made
+ * @top: what is linked or renamed there is in such a layer
+ */
+struct bl_make {
+	u64 id;
+	bool top;
+};
+
+static const struct bl_make bl_make_new;
 
 static void bl_place_put(struct bl_place *place)
 {
@@ -68,12 +86,6 @@ static int bl_place_bound(struct bl_link *link, struct bl_place *place)
 	return err;
 }
 
-/* A directory that only leads to links is made of nothing. */
-static bool bl_is_way(const struct inode *inode)
-{
-	return !BL_I(inode)->real && !bl_is_root(inode);
-}
-
 /* A name inside of a link whose backing has a view of its own. */
 static int bl_place_walked(struct dentry *dentry, struct bl_place *place)
 {
@@ -92,10 +104,138 @@ static int bl_place_walked(struct dentry *dentry, struct bl_place *place)
 	return err;
 }
 
-static int bl_place_get(struct dentry *dentry, struct bl_place *place)
+static const struct bl_layer *bl_layer_find(const struct bl_where *where,
+					    u64 id)
+{
+	unsigned int i;
+
+	for (i = 0; i < where->nr; i++)
+		if (where->layers[i].id == id)
+			return &where->layers[i];
+	return NULL;
+}
+
+static bool bl_layer_positive(const struct bl_layer *layer)
+{
+	return layer->path.dentry && d_is_positive(layer->path.dentry);
+}
+
+/* Whether something is seen by the name in a layer above @layer. */
+static bool bl_layer_masked(const struct bl_where *where,
+			    const struct bl_layer *layer)
+{
+	while (layer-- > where->layers)
+		if (bl_layer_positive(layer))
+			return true;
+	return false;
+}
+
+/*
+ * The place of @layer of what @dentry was found to be. -EAGAIN when its
+ * directory had to be made first.
+ */
+static int bl_place_layer(struct dentry *dentry, const struct bl_where *where,
+			  const struct bl_layer *layer, struct bl_place *place)
+{
+	if (layer->path.dentry)
+		return bl_place_at(layer->path.dentry, layer->mnt, place);
+	/* New directories are made in the first layer only. */
+	if (layer != where->layers)
+		return -EXDEV;
+	return bl_merge_make(dentry->d_parent) ?: -EAGAIN;
+}
+
+/*
+ * The layer for @make among those that @where has, or NULL. If a directory that
+ * is made of several is missing in the first place it cannot be told which of
+ * those it will be; that is seen when it has been made.
+ */
+static const struct bl_layer *bl_layer_for(const struct bl_where *where,
+					   const struct bl_make *make)
+{
+	const struct bl_layer *layer;
+
+	layer = make->id ? bl_layer_find(where, make->id) : where->layers;
+	if (!layer && make->top && !where->layers->path.dentry)
+		layer = where->layers;
+	return layer;
+}
+
+/* Where @dentry, at which nothing is, can be made as @make says. */
+static int bl_place_new(struct dentry *dentry, const struct bl_make *make,
+			struct bl_place *place)
+{
+	const struct bl_layer *layer;
+	struct bl_where where;
+	struct bl_mnt *mnt;
+	int err;
+
+	err = bl_dentry_walk(dentry, &where, &mnt);
+	if (!err) {
+		err = -EEXIST;
+	} else if (err == -ENOENT && where.merged) {
+		layer = bl_layer_for(&where, make);
+		err = layer ? bl_place_layer(dentry, &where, layer, place) :
+			      -EXDEV;
+	} else if (err == -ENOENT && mnt) {
+		err = !make->id || make->id == where.id ?
+			bl_place_at(where.path.dentry, mnt, place) : -EXDEV;
+	}
+	bl_where_put(&where);
+	bl_mnt_put(mnt);
+	return err;
+}
+
+/* Whether what @dentry stands for takes a walk to find. */
+static int bl_name_viewed(struct dentry *dentry, const struct bl_at *at)
+{
+	bool viewed;
+	int err;
+
+	if (at->link || at->excepted)
+		return true;
+	err = bl_dentry_inner(dentry->d_parent, &viewed);
+	return err < 0 ? err : viewed;
+}
+
+/* Whether it is in several directories. */
+static int bl_name_merged(struct dentry *dentry, const struct bl_at *at)
+{
+	if (at->link && bl_link_merges(at->link))
+		return true;
+	return bl_dentry_merged(dentry->d_parent);
+}
+
+static int bl_place_find(struct dentry *dentry, const struct bl_at *at,
+			 const struct bl_make *make, struct bl_place *place)
+{
+	int ret;
+
+	if (make) {
+		ret = make->id ? 1 : bl_name_merged(dentry, at);
+		if (ret)
+			return ret < 0 ? ret :
+					 bl_place_new(dentry, make, place);
+	}
+	if (at->link && !bl_link_merges(at->link))
+		return bl_place_bound(at->link, place);
+	ret = bl_name_viewed(dentry, at);
+	if (ret)
+		return ret < 0 ? ret : bl_place_walked(dentry, place);
+	if (bl_is_way(d_inode(dentry->d_parent)))
+		return -EROFS;
+	ret = bl_real_get(dentry->d_parent, &place->parent);
+	if (ret && bl_is_root(d_inode(dentry->d_parent)) &&
+	    bl_root_way(bl_tree(dentry->d_sb), ret))
+		ret = -EROFS;
+	return ret;
+}
+
+/* @make: NULL for what is there. */
+static int bl_place_get(struct dentry *dentry, const struct bl_make *make,
+			struct bl_place *place)
 {
 	struct bl_at at;
-	bool viewed;
 	int err;
 
 	memset(place, 0, sizeof(*place));
@@ -103,21 +243,9 @@ static int bl_place_get(struct dentry *dentry, struct bl_place *place)
 	if (err)
 		return err;
 	place->leads = at.below;
-	if (at.link) {
-		err = bl_place_bound(at.link, place);
-		bl_at_put(&at);
-		return err;
-	}
-	if (at.excepted)
-		return bl_place_walked(dentry, place);
-	err = bl_dentry_inner(dentry->d_parent, &viewed);
-	if (err < 0)
-		return err;
-	if (viewed)
-		return bl_place_walked(dentry, place);
-	if (bl_is_way(d_inode(dentry->d_parent)))
-		return -EROFS;
-	return bl_real_get(dentry->d_parent, &place->parent);
+	err = bl_place_find(dentry, &at, make, place);
+	bl_at_put(&at);
+	return err;
 }
 
 /*
@@ -160,39 +288,43 @@ struct bl_change {
 /* How often to follow a link whose backing is being moved around. */
 #define BL_PLACE_TRIES	8
 
-static int bl_change_begin(struct dentry *dentry, struct bl_change *c)
+/* Lock the directory of @c->place, which is put on failure. */
+static int bl_change_lock(struct dentry *dentry, struct bl_change *c)
 {
-	struct vfsmount *mnt;
-	int err, tries = 0;
+	struct vfsmount *mnt = c->place.parent.path.mnt;
+	int err;
 
 	c->delegated = NULL;
 	c->made = false;
 	c->hidden = 0;
-	do {
-		err = bl_place_get(dentry, &c->place);
-		if (err)
-			return err;
-		mnt = c->place.parent.path.mnt;
-		c->idmap = mnt_idmap(mnt);
-		c->dir = d_inode(c->place.parent.path.dentry);
-		err = mnt_want_write(mnt);
-		if (err)
-			break;
-		inode_lock_nested(c->dir, I_MUTEX_PARENT);
-		c->lower = bl_place_lookup(&c->place, dentry);
-		if (!IS_ERR(c->lower))
-			return 0;
-		err = PTR_ERR(c->lower);
-		inode_unlock(c->dir);
-		mnt_drop_write(mnt);
-		if (err != -EAGAIN)
-			break;
-		bl_place_put(&c->place);
-	} while (++tries < BL_PLACE_TRIES);
-	if (err == -EAGAIN)
-		return -ESTALE;
+	c->idmap = mnt_idmap(mnt);
+	c->dir = d_inode(c->place.parent.path.dentry);
+	err = mnt_want_write(mnt);
+	if (err)
+		goto fail;
+	inode_lock_nested(c->dir, I_MUTEX_PARENT);
+	c->lower = bl_place_lookup(&c->place, dentry);
+	if (!IS_ERR(c->lower))
+		return 0;
+	err = PTR_ERR(c->lower);
+	inode_unlock(c->dir);
+	mnt_drop_write(mnt);
+fail:
 	bl_place_put(&c->place);
 	return err;
+}
+
+static int bl_change_begin(struct dentry *dentry, const struct bl_make *make,
+			   struct bl_change *c)
+{
+	int err, tries = 0;
+
+	do {
+		err = bl_place_get(dentry, make, &c->place);
+		if (!err)
+			err = bl_change_lock(dentry, c);
+	} while (err == -EAGAIN && ++tries < BL_PLACE_TRIES);
+	return err == -EAGAIN ? -ESTALE : err;
 }
 
 /* Generation of the rules by which @dentry was looked up. */
@@ -277,7 +409,7 @@ static int bl_make(struct dentry *dentry, umode_t mode, dev_t rdev,
 	struct bl_change c;
 	int err;
 
-	err = bl_change_begin(dentry, &c);
+	err = bl_change_begin(dentry, &bl_make_new, &c);
 	if (err)
 		return err;
 	switch (mode & S_IFMT) {
@@ -361,6 +493,45 @@ int bl_symlink(struct mnt_idmap *idmap, struct inode *dir,
 	return bl_make(dentry, S_IFLNK, 0, target, true);
 }
 
+/*
+ * In which layer a hard link to @old by the name @new has to be made: in that of
+ * @old if one of them is inside of a merged link.
+ */
+static int bl_link_layer(struct dentry *old, struct dentry *new,
+			 struct bl_make *make)
+{
+	struct bl_where where;
+	struct dentry *parent;
+	struct bl_mnt *mnt;
+	struct bl_at at;
+	int err, merged;
+
+	*make = bl_make_new;
+	err = bl_dentry_at(new, &at);
+	if (err)
+		return err;
+	merged = bl_name_merged(new, &at);
+	bl_at_put(&at);
+	/* What has no name yet is where new things are made. */
+	if (merged < 0 || d_unhashed(old) || IS_ROOT(old))
+		return min(merged, 0);
+	if (!merged) {
+		parent = dget_parent(old);
+		merged = bl_dentry_merged(parent);
+		dput(parent);
+		if (merged <= 0)
+			return merged;
+	}
+	err = bl_dentry_walk(old, &where, &mnt);
+	if (!err) {
+		make->id = where.id;
+		make->top = where.merged && where.id == where.layers->id;
+	}
+	bl_where_put(&where);
+	bl_mnt_put(mnt);
+	return err;
+}
+
 /**
  * bl_link_op - ->link()
  * @old: dentry to link to, its inode locked by the VFS
@@ -373,19 +544,20 @@ int bl_symlink(struct mnt_idmap *idmap, struct inode *dir,
 int bl_link_op(struct dentry *old, struct inode *dir, struct dentry *new)
 {
 	struct bl_change c;
+	struct bl_make make;
 	struct bl_real real;
 	int err;
 
 	err = bl_real_get(old, &real);
 	if (err)
 		return err;
-	do {
-		err = bl_change_begin(new, &c);
+	err = bl_mnt_masked(real.mnt) ? -EROFS :
+					bl_link_layer(old, new, &make);
+	while (!err) {
+		err = bl_change_begin(new, &make, &c);
 		if (err)
 			break;
-		if (bl_mnt_masked(real.mnt))
-			err = -EROFS;
-		else if (real.mnt != c.place.parent.mnt)
+		if (real.mnt != c.place.parent.mnt)
 			err = -EXDEV;
 		else
 			err = vfs_link(real.path.dentry, c.idmap, c.dir,
@@ -395,7 +567,9 @@ int bl_link_op(struct dentry *old, struct inode *dir, struct dentry *new)
 			bl_inode_refresh(d_inode(old),
 					 d_inode(real.path.dentry), real.mnt);
 		}
-	} while (bl_change_end(new, &c, &err));
+		if (!bl_change_end(new, &c, &err))
+			break;
+	}
 	bl_real_put(&real);
 	return err;
 }
@@ -420,6 +594,52 @@ static int bl_leads_nowhere(struct dentry *dentry)
 	return err > 0 ? -EBUSY : err;
 }
 
+static int bl_layer_rmdir(struct dentry *dentry, const struct bl_layer *layer)
+{
+	struct bl_change c = {};
+	int err;
+
+	err = bl_place_at(layer->path.dentry, layer->mnt, &c.place);
+	if (!err)
+		err = bl_change_lock(dentry, &c);
+	if (err)
+		return err == -EAGAIN ? -ESTALE : err;
+	err = d_is_positive(c.lower) ? vfs_rmdir(c.idmap, c.dir, c.lower) :
+				       -ENOENT;
+	bl_change_end(dentry, &c, &err);
+	return err;
+}
+
+/*
+ * Remove a directory that is made of several: all of them or none. If one gets
+ * an entry in this very moment the directories beneath it, which were empty,
+ * may be gone; what is seen stays.
+ */
+static int bl_remove_merged(struct dentry *dentry)
+{
+	struct bl_where where;
+	struct bl_mnt *mnt;
+	unsigned int i;
+	int err, ret;
+
+	err = bl_dentry_walk(dentry, &where, &mnt);
+	if (!err)
+		err = where.merged ? bl_merge_removable(&where) : -ESTALE;
+	for (i = where.nr; !err && i--;) {
+		if (!bl_layer_positive(&where.layers[i]))
+			continue;
+		ret = bl_layer_rmdir(dentry, &where.layers[i]);
+		/* Somebody else was faster. */
+		if (ret != -ENOENT || !bl_layer_masked(&where, &where.layers[i]))
+			err = ret;
+	}
+	bl_where_put(&where);
+	bl_mnt_put(mnt);
+	if (!err)
+		d_drop(dentry);
+	return err;
+}
+
 static int bl_remove(struct dentry *dentry, bool dir)
 {
 	struct inode *victim;
@@ -429,8 +649,11 @@ static int bl_remove(struct dentry *dentry, bool dir)
 	err = bl_leads_nowhere(dentry);
 	if (err)
 		return err;
+	err = dir ? bl_dentry_merged(dentry) : 0;
+	if (err)
+		return err < 0 ? err : bl_remove_merged(dentry);
 	do {
-		err = bl_change_begin(dentry, &c);
+		err = bl_change_begin(dentry, NULL, &c);
 		if (err)
 			break;
 		victim = d_inode(c.lower);
@@ -476,6 +699,15 @@ int bl_rmdir(struct inode *dir, struct dentry *dentry)
 	return bl_remove(dentry, true);
 }
 
+static bool bl_dentry_shows(struct dentry *dentry, const struct inode *real)
+{
+	struct bl_node *node;
+
+	guard(rcu)();
+	node = rcu_dereference(*(struct bl_node __rcu **)&dentry->d_fsdata);
+	return node && node->inode == real;
+}
+
 /*
  * Move the dentries while the directories below are locked: a revalidation
  * that looks below always sees both sides before or both after.
@@ -483,19 +715,22 @@ int bl_rmdir(struct inode *dir, struct dentry *dentry)
 static void bl_rename_show(struct dentry *old, struct dentry *new,
 			   struct bl_mnt *mnt, struct dentry *lower,
 			   struct inode *source, struct inode *target,
-			   bool move)
+			   bool move, bool walked)
 {
 	unsigned long gen = bl_dentry_gen(new);
 	struct bl_node *node;
 
 	if (d_inode(new))
 		bl_change_other(new, target);
-	if (source == target || !move || BL_I(d_inode(old))->real != source) {
+	if (source == target || !move || !bl_dentry_shows(old, source)) {
 		d_drop(old);
 		d_drop(new);
 		return;
 	}
 	d_move(old, new);
+	/* What has a view of its own is walked to at each use. */
+	if (walked)
+		return;
 	/* Without memory the next walk finds out by looking. */
 	node = bl_node_new(mnt, lower);
 	if (!IS_ERR(node)) {
@@ -545,8 +780,11 @@ static int bl_rename_locked(struct dentry *old, struct dentry *new,
 	if (!err)
 		bl_rename_show(old, new, from->parent.mnt, rd.old_dentry,
 			       source, target,
-			       !(flags & RENAME_EXCHANGE) && !from->target &&
-			       !to->target && !from->leads && !to->leads);
+			       !(flags & RENAME_EXCHANGE) &&
+			       (!from->target || from->moves) &&
+			       (!to->target || to->moves) &&
+			       !from->leads && !to->leads,
+			       from->target || to->target);
 	dput(rd.new_dentry);
 	dput(rd.old_dentry);
 	return err;
@@ -597,6 +835,152 @@ static void bl_dir_refresh(struct dentry *dir)
 	bl_real_put(&real);
 }
 
+/* What is seen of @where is a directory and made of several. */
+static bool bl_where_merges(const struct bl_where *where)
+{
+	unsigned int i, n = 0;
+
+	for (i = 0; i < where->nr; i++)
+		n += bl_layer_positive(&where->layers[i]);
+	return n > 1;
+}
+
+/**
+ * struct bl_rename - a rename with one side or both inside of a merged link
+ * @old: what is renamed
+ * @new: the name that it gets
+ * @flags: RENAME_*
+ * @from_link: @old is the name of a merged link, whose backing can go anywhere
+ * @to_link: @new is the name of one, and stands for the backing
+ */
+struct bl_rename {
+	struct dentry *old;
+	struct dentry *new;
+	unsigned int flags;
+	bool from_link;
+	bool to_link;
+};
+
+/* What an entry that is found at @source may be renamed to. */
+static int bl_rename_target(const struct bl_rename *r,
+			    const struct bl_where *source,
+			    const struct bl_where *target, int found,
+			    struct bl_mnt *mnt, struct bl_place *to)
+{
+	const struct bl_layer *layer, *other;
+	bool is_dir = d_is_dir(source->path.dentry);
+	struct bl_make make = {};
+	unsigned int i;
+	int err;
+
+	if (found && found != -ENOENT)
+		return found;
+	if (!found && (r->flags & RENAME_NOREPLACE))
+		return -EEXIST;
+	if (found && (r->flags & RENAME_EXCHANGE))
+		return -ENOENT;
+	if (!target->merged)
+		return !mnt ? -ENOENT :
+		       !(r->from_link && source->id == source->layers->id) &&
+		       target->id != source->id ? -EXDEV :
+		       bl_place_at(target->path.dentry, mnt, to);
+
+	if (!r->to_link) {
+		make.id = source->id;
+		make.top = source->merged && source->id == source->layers->id;
+	}
+	layer = bl_layer_for(target, &make);
+	if (!layer || bl_layer_masked(target, layer))
+		return -EXDEV;
+	if ((r->flags & RENAME_EXCHANGE) &&
+	    (!bl_layer_positive(layer) || bl_where_merges(target)))
+		return -EXDEV;
+	/* What would be merged with it afterwards has to be empty, too. */
+	for (i = 0; is_dir && !(r->flags & RENAME_EXCHANGE) && i < target->nr; i++) {
+		other = &target->layers[i];
+		if (other == layer || !bl_layer_positive(other) ||
+		    !d_is_dir(other->path.dentry))
+			continue;
+		err = bl_layer_empty(other, target->cred);
+		if (err)
+			return err;
+	}
+	return bl_place_layer(r->new, target, layer, to);
+}
+
+static int bl_rename_merged(const struct bl_rename *r, struct bl_place *from,
+			    struct bl_place *to)
+{
+	struct bl_where source, target;
+	struct bl_mnt *mnt, *to_mnt;
+	int err, found;
+
+	if (r->flags & RENAME_WHITEOUT)
+		return -EINVAL;
+	err = bl_dentry_walk(r->old, &source, &mnt);
+	if (!err && !mnt)
+		err = -EBUSY;
+	if (!err && bl_mnt_masked(mnt))
+		err = -EROFS;
+	if (!err && bl_where_merges(&source))
+		err = -EXDEV;
+	if (!err)
+		err = bl_place_at(source.path.dentry, mnt, from);
+	if (!err) {
+		found = bl_dentry_walk(r->new, &target, &to_mnt);
+		err = bl_rename_target(r, &source, &target, found, to_mnt, to);
+		if (err)
+			bl_place_put(from);
+		bl_where_put(&target);
+		bl_mnt_put(to_mnt);
+	}
+	bl_where_put(&source);
+	bl_mnt_put(mnt);
+	return err;
+}
+
+static int bl_rename_find(struct dentry *old, struct dentry *new,
+			  unsigned int flags, struct bl_place *from,
+			  struct bl_place *to)
+{
+	struct bl_at old_at, new_at;
+	struct bl_rename r = { .old = old, .new = new, .flags = flags };
+	int err, merged;
+
+	err = bl_dentry_at(old, &old_at);
+	if (err)
+		return err;
+	err = bl_dentry_at(new, &new_at);
+	if (err) {
+		bl_at_put(&old_at);
+		return err;
+	}
+	merged = bl_name_merged(old, &old_at) ?: bl_name_merged(new, &new_at);
+	if (merged > 0) {
+		memset(from, 0, sizeof(*from));
+		memset(to, 0, sizeof(*to));
+		from->leads = old_at.below;
+		from->moves = !old_at.link && !old_at.excepted;
+		to->leads = new_at.below;
+		to->moves = !new_at.link && !new_at.excepted;
+	}
+	r.from_link = old_at.link && bl_link_merges(old_at.link);
+	r.to_link = new_at.link && bl_link_merges(new_at.link);
+	bl_at_put(&old_at);
+	bl_at_put(&new_at);
+	if (merged)
+		return merged < 0 ? merged :
+			bl_rename_merged(&r, from, to);
+
+	err = bl_place_get(old, NULL, from);
+	if (err)
+		return err;
+	err = bl_place_get(new, NULL, to);
+	if (err)
+		bl_place_put(from);
+	return err;
+}
+
 /**
  * bl_rename - ->rename(), which moves the dentries itself
  * @idmap: ID mapping of the tree's mount, always the trivial one
@@ -620,15 +1004,12 @@ int bl_rename(struct mnt_idmap *idmap, struct inode *old_dir,
 	if (err)
 		return err;
 	do {
-		err = bl_place_get(old, &from);
-		if (err)
-			return err;
-		err = bl_place_get(new, &to);
+		err = bl_rename_find(old, new, flags, &from, &to);
 		if (!err) {
 			err = bl_rename_places(old, new, &from, &to, flags);
 			bl_place_put(&to);
+			bl_place_put(&from);
 		}
-		bl_place_put(&from);
 	} while (err == -EAGAIN && ++tries < BL_PLACE_TRIES);
 	if (err == -EAGAIN)
 		err = -ESTALE;
@@ -636,6 +1017,33 @@ int bl_rename(struct mnt_idmap *idmap, struct inode *old_dir,
 		bl_dir_refresh(old->d_parent);
 		bl_dir_refresh(new->d_parent);
 	}
+	return err;
+}
+
+/* The directory behind @dir in which new things are made. */
+static int bl_tmpfile_dir(struct dentry *dir, struct bl_real *real)
+{
+	struct bl_where where;
+	struct bl_mnt *mnt;
+	int err;
+
+	err = bl_dentry_merged(dir);
+	if (!err)
+		return bl_real_get(dir, real);
+	if (err > 0)
+		err = bl_merge_make(dir);
+	if (err)
+		return err;
+	err = bl_dentry_walk(dir, &where, &mnt);
+	if (!err && !(where.merged && bl_layer_positive(where.layers)))
+		err = -ESTALE;
+	if (!err) {
+		real->mnt = bl_mnt_hold(where.layers->mnt);
+		real->path.mnt = real->mnt->mnt;
+		real->path.dentry = dget(where.layers->path.dentry);
+	}
+	bl_where_put(&where);
+	bl_mnt_put(mnt);
 	return err;
 }
 
@@ -660,7 +1068,7 @@ int bl_tmpfile(struct mnt_idmap *idmap, struct inode *dir, struct file *file,
 
 	if (bl_is_way(dir))
 		return -EROFS;
-	err = bl_real_get(dentry->d_parent, &parent);
+	err = bl_tmpfile_dir(dentry->d_parent, &parent);
 	if (err)
 		return err;
 	err = mnt_want_write(parent.path.mnt);
@@ -732,7 +1140,12 @@ int bl_atomic_open(struct inode *dir, struct dentry *dentry,
 	if (!(flags & O_CREAT) || d_really_is_positive(dentry))
 		return finish_no_open(file, NULL);
 
-	err = bl_change_begin(dentry, &c);
+	err = bl_change_begin(dentry, &bl_make_new, &c);
+	if (err == -EEXIST && !(flags & O_EXCL)) {
+		/* Made by somebody else since: have it looked up again. */
+		d_drop(dentry);
+		return -ESTALE;
+	}
 	if (err)
 		return err;
 	if (d_really_is_negative(c.lower)) {

@@ -30,6 +30,7 @@
  * @real: the file behind it
  * @file: the open file, for the entry in bl_open_roots
  * @node: entry of bl_open_roots, for the root of a tree over a directory
+ * @merge: for a directory that is made of several, otherwise NULL
  * @denied: @real is being executed and nobody may write to it
  * @masked: modes are shown without write permission
  */
@@ -37,6 +38,7 @@ struct bl_file {
 	struct file *real;
 	struct file *file;
 	struct hlist_node node;
+	struct bl_merge *merge;
 	bool denied;
 	bool masked;
 };
@@ -113,6 +115,19 @@ struct file *bl_file_real(const struct file *file)
 	return real;
 }
 
+/**
+ * bl_file_merge - what an open directory is made of
+ * @file: open directory inside of a merged link
+ *
+ * Return: what bl_merge_open() returned, borrowed.
+ */
+struct bl_merge *bl_file_merge(const struct file *file)
+{
+	struct bl_file *bf = file->private_data;
+
+	return bf->merge;
+}
+
 static void bl_file_modes(struct file *file, struct file *real)
 {
 	/*
@@ -168,6 +183,8 @@ static void bl_file_free(struct bl_file *bf)
 	}
 	if (bf->denied)
 		allow_write_access(bf->real);
+	if (bf->merge)
+		bl_merge_release(bf->merge);
 	fput(bf->real);
 	kfree(bf);
 }
@@ -591,13 +608,57 @@ static const struct file_operations bl_poll_fops = {
 	.poll = bl_poll,
 };
 
+static const struct file_operations bl_merge_fops;
+
+/* How often to look what is there while links come and go. */
+#define BL_DIR_TRIES	16
+
+/*
+ * What @file, a directory, stands for by one state of the rules: @real and, if
+ * that is one of several, @merge.
+ */
+static int bl_dir_find(struct file *file, struct bl_real *real,
+		       struct bl_merge **merge)
+{
+	struct dentry *dentry = file->f_path.dentry;
+	int err, tries = 0;
+
+	for (;;) {
+		*merge = NULL;
+		err = bl_real_get(dentry, real);
+		if (err)
+			return err;
+		if (real->merged)
+			*merge = bl_merge_open(file);
+		if (IS_ERR(*merge))
+			err = PTR_ERR(*merge);
+		else if (real->gen == bl_rules_generation() &&
+			 !(real->merged && !*merge))
+			return 0;
+		else if (++tries < BL_DIR_TRIES)
+			err = -EAGAIN;
+		else
+			return 0;
+		if (!IS_ERR_OR_NULL(*merge))
+			bl_merge_release(*merge);
+		bl_real_put(real);
+		if (err == -EAGAIN)
+			err = dentry == dentry->d_sb->s_root ? 0 :
+			      bl_dentry_renew(dentry);
+		if (err)
+			return err;
+	}
+}
+
 static int bl_dir_open(struct inode *inode, struct file *file)
 {
+	struct bl_merge *merge;
+	struct bl_file *bf;
 	struct bl_real real;
 	struct file *lower;
 	int err;
 
-	err = bl_real_get(file->f_path.dentry, &real);
+	err = bl_dir_find(file, &real, &merge);
 	if (err && bl_root_way(bl_tree(inode->i_sb), err)) {
 		replace_fops(file, fops_get(&bl_way_fops));
 		return 0;
@@ -611,15 +672,24 @@ static int bl_dir_open(struct inode *inode, struct file *file)
 		err = IS_ERR(lower) ? PTR_ERR(lower) :
 				      bl_file_adopt(file, lower);
 	}
-	if (!err && bl_is_root(inode)) {
-		struct bl_file *bf = file->private_data;
-
+	if (err) {
+		if (merge)
+			bl_merge_release(merge);
+		goto out;
+	}
+	bf = file->private_data;
+	if (merge) {
+		bf->merge = merge;
+		replace_fops(file, fops_get(&bl_merge_fops));
+	}
+	if (bl_is_root(inode)) {
 		bf->masked = bl_mnt_masked(real.mnt);
 		spin_lock(&bl_open_lock);
 		hash_add(bl_open_roots, &bf->node,
 			 (unsigned long)&file->f_path);
 		spin_unlock(&bl_open_lock);
 	}
+out:
 	bl_real_put(&real);
 	return err;
 }
@@ -630,6 +700,14 @@ const struct file_operations bl_dir_fops = {
 	.llseek = bl_dir_llseek,
 	.read = generic_read_dir,
 	.iterate_shared = bl_iterate,
+};
+
+/* A directory inside of a merged link. */
+static const struct file_operations bl_merge_fops = {
+	BL_COMMON_OPS,
+	.llseek = bl_merge_llseek,
+	.read = generic_read_dir,
+	.iterate_shared = bl_merge_iterate,
 };
 
 /* A directory that only leads to links. */

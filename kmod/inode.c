@@ -89,41 +89,121 @@ void bl_inode_refresh(struct inode *inode, struct inode *real,
 	spin_unlock(&inode->i_lock);
 }
 
-/*
- * The root: what it is bound to now. Others: the inode itself knows. @real is
- * NULL for a directory that only leads to links.
+/**
+ * bl_inode_be_way - have an inode look like that of a directory for links alone
+ * @inode: inode of a tree's root
  */
-static int bl_inode_use(struct inode *inode, int mask, struct inode **real,
-			struct bl_mnt **mnt, struct bl_bind **bind)
+void bl_inode_be_way(struct inode *inode)
 {
-	struct bl_tree *tree = bl_tree(inode->i_sb);
-	int err;
+	spin_lock(&inode->i_lock);
+	WRITE_ONCE(inode->i_mode, S_IFDIR | 0555);
+	inode->i_uid = GLOBAL_ROOT_UID;
+	inode->i_gid = GLOBAL_ROOT_GID;
+	set_nlink(inode, 2);
+	i_size_write(inode, 0);
+	spin_unlock(&inode->i_lock);
+}
 
-	*bind = NULL;
-	if (!bl_is_root(inode)) {
-		*real = BL_I(inode)->real;
-		*mnt = BL_I(inode)->mnt;
+/**
+ * struct bl_use - what is behind an inode at the moment
+ * @real: inode behind it; NULL for a directory that only leads to links
+ * @mnt: private mount of @real
+ * @bind: keeps them, or NULL
+ * @merged: it is one of several
+ * @held: keeps them, if it has a dentry
+ */
+struct bl_use {
+	struct inode *real;
+	struct bl_mnt *mnt;
+	struct bl_bind *bind;
+	bool merged;
+	struct bl_real held;
+};
+
+static void bl_inode_unuse(struct bl_use *use)
+{
+	bl_bind_put(use->bind);
+	if (use->held.path.dentry)
+		bl_real_put(&use->held);
+}
+
+static int bl_inode_use_root(struct bl_tree *tree, int mask, struct bl_use *use)
+{
+	struct bl_bind *bind;
+
+	if (mask & MAY_NOT_BLOCK) {
+		bind = bl_root_rcu(tree);
+		if (!bind)
+			return -ECHILD;
+		use->real = d_inode_rcu(bind->real.dentry);
+		use->mnt = bind->mnt;
+		return use->real ? 0 : -ECHILD;
+	}
+	bind = bl_root_get(tree);
+	if (IS_ERR(bind)) {
+		if (!bl_root_way(tree, PTR_ERR(bind)))
+			return PTR_ERR(bind);
+		bl_inode_be_way(d_inode(tree->sb->s_root));
 		return 0;
 	}
-	if (mask & MAY_NOT_BLOCK) {
-		struct bl_bind *b = bl_root_rcu(tree);
-
-		if (!b)
-			return -ECHILD;
-		*real = d_inode_rcu(b->real.dentry);
-		*mnt = b->mnt;
-		return *real ? 0 : -ECHILD;
-	}
-	*bind = bl_root_get(tree);
-	if (IS_ERR(*bind)) {
-		err = PTR_ERR(*bind);
-		*bind = NULL;
-		*real = NULL;
-		return bl_root_way(tree, err) ? 0 : err;
-	}
-	*real = d_inode((*bind)->real.dentry);
-	*mnt = (*bind)->mnt;
+	use->bind = bind;
+	use->real = d_inode(bind->real.dentry);
+	use->mnt = bind->mnt;
 	return 0;
+}
+
+/*
+ * The root: what it is bound to now. A directory inside of a merged link: what
+ * its name was found to show. Others: the inode itself knows.
+ */
+static int bl_inode_use(struct inode *inode, int mask, struct bl_use *use)
+{
+	struct dentry *alias;
+	int err;
+
+	memset(use, 0, sizeof(*use));
+	if (bl_is_root(inode)) {
+		use->merged = bl_root_merged(bl_tree(inode->i_sb));
+		return bl_inode_use_root(bl_tree(inode->i_sb), mask, use);
+	}
+	if (!BL_I(inode)->merged) {
+		use->real = BL_I(inode)->real;
+		use->mnt = BL_I(inode)->mnt;
+		return 0;
+	}
+	if (mask & MAY_NOT_BLOCK)
+		return -ECHILD;
+	alias = READ_ONCE(BL_I(inode)->alias);
+	err = alias ? bl_real_get(alias, &use->held) : -ESTALE;
+	if (err)
+		return err;
+	use->real = d_inode(use->held.path.dentry);
+	use->mnt = use->held.mnt;
+	use->merged = true;
+	return 0;
+}
+
+/*
+ * Whether not all names in a directory are read-only that is so itself: those in
+ * another layer of a merged link are not, nor are exceptions and links. Who is
+ * about to change one is told by the change; access(2) is told of the directory.
+ */
+static bool bl_inode_mixed(struct inode *inode, int mask,
+			   const struct bl_use *use)
+{
+	struct dentry *dentry;
+	bool mixed;
+
+	if (!S_ISDIR(inode->i_mode) || (mask & MAY_ACCESS))
+		return false;
+	if (use->merged)
+		return true;
+	dentry = d_find_any_alias(inode);
+	if (!dentry)
+		return false;
+	mixed = bl_dentry_below(dentry) > 0;
+	dput(dentry);
+	return mixed;
 }
 
 /**
@@ -133,21 +213,24 @@ static int bl_inode_use(struct inode *inode, int mask, struct inode **real,
  * @mask: MAY_*
  *
  * For the root this is also where every walk through it, from a working
- * directory too, finds out what it is bound to.
+ * directory too, finds out what it is bound to. Of a directory that is made of
+ * several the first is asked here, and all of them by the lookup in it.
  *
  * Return: what the inode behind says; -EROFS and -EACCES where the mount of
  * the backing is read-only or noexec.
  */
 int bl_permission(struct mnt_idmap *idmap, struct inode *inode, int mask)
 {
-	struct bl_bind *bind;
+	struct bl_use use;
 	struct inode *real;
 	struct bl_mnt *mnt;
 	int err;
 
-	err = bl_inode_use(inode, mask, &real, &mnt, &bind);
+	err = bl_inode_use(inode, mask, &use);
 	if (err)
 		return err;
+	real = use.real;
+	mnt = use.mnt;
 	if (!real)
 		return generic_permission(idmap, inode, mask);
 	bl_inode_refresh(inode, real, mnt);
@@ -157,6 +240,7 @@ int bl_permission(struct mnt_idmap *idmap, struct inode *inode, int mask)
 
 		/* A read-only link says so to those who may not write, too. */
 		if ((mask & MAY_WRITE) && (mnt->flags & MNT_READONLY) &&
+		    !bl_inode_mixed(inode, mask, &use) &&
 		    (!err || (err == -EACCES && bl_mnt_masked(mnt))) &&
 		    (S_ISREG(mode) || S_ISDIR(mode) || S_ISLNK(mode)))
 			err = -EROFS;
@@ -164,7 +248,7 @@ int bl_permission(struct mnt_idmap *idmap, struct inode *inode, int mask)
 			 (mnt->flags & MNT_NOEXEC) && S_ISREG(mode))
 			err = -EACCES;
 	}
-	bl_bind_put(bind);
+	bl_inode_unuse(&use);
 	return err;
 }
 
@@ -200,7 +284,7 @@ int bl_getattr(struct mnt_idmap *idmap, const struct path *path,
 	int err;
 
 	if (dentry != dentry->d_sb->s_root) {
-		if (!BL_I(d_inode(dentry))->real) {
+		if (bl_is_way(d_inode(dentry))) {
 			generic_fillattr(idmap, mask, d_inode(dentry), stat);
 			return 0;
 		}
@@ -223,6 +307,7 @@ int bl_getattr(struct mnt_idmap *idmap, const struct path *path,
 	if (IS_ERR(bind)) {
 		if (!bl_root_way(bl_tree(dentry->d_sb), PTR_ERR(bind)))
 			return PTR_ERR(bind);
+		bl_inode_be_way(d_inode(dentry));
 		generic_fillattr(idmap, mask, d_inode(dentry), stat);
 		return 0;
 	}
@@ -294,6 +379,9 @@ int bl_setattr(struct mnt_idmap *idmap, struct dentry *dentry,
 	int err;
 
 	err = bl_real_get(dentry, &real);
+	if (err && dentry == dentry->d_sb->s_root &&
+	    bl_root_way(bl_tree(dentry->d_sb), err))
+		err = -EROFS;
 	if (err)
 		return err;
 	if (lower.ia_valid & ATTR_FILE)
@@ -359,19 +447,18 @@ static const char *bl_get_link(struct dentry *dentry, struct inode *inode,
 static int bl_fiemap(struct inode *inode, struct fiemap_extent_info *info,
 		     u64 start, u64 len)
 {
-	struct bl_bind *bind;
-	struct inode *real;
-	struct bl_mnt *mnt;
+	struct bl_use use;
 	int err;
 
-	err = bl_inode_use(inode, 0, &real, &mnt, &bind);
+	err = bl_inode_use(inode, 0, &use);
 	if (err)
 		return err;
-	if (!real)
+	if (!use.real)
 		return -EOPNOTSUPP;
-	err = real->i_op->fiemap ?
-		real->i_op->fiemap(real, info, start, len) : -EOPNOTSUPP;
-	bl_bind_put(bind);
+	err = use.real->i_op->fiemap ?
+		use.real->i_op->fiemap(use.real, info, start, len) :
+		-EOPNOTSUPP;
+	bl_inode_unuse(&use);
 	return err;
 }
 
@@ -566,6 +653,32 @@ struct inode *bl_inode_claim(struct dentry *dentry, struct bl_mnt *mnt,
 	inode = bl_inode_new(dentry->d_sb, mnt, real);
 	if (!IS_ERR(inode))
 		BL_I(inode)->alias = dentry;
+	return inode;
+}
+
+/**
+ * bl_inode_merged - the inode of a directory inside of a merged link
+ * @dentry: dentry that is to be instantiated
+ * @mnt: private mount through which @real is used
+ * @real: what is seen of it now
+ *
+ * Which directory is seen by the name may change when one is made in another
+ * layer, and whoever works in it shall not notice. So the inode goes with the
+ * dentry.
+ *
+ * Return: the inode, or ERR_PTR(-ENOMEM).
+ */
+struct inode *bl_inode_merged(struct dentry *dentry, struct bl_mnt *mnt,
+			      struct inode *real)
+{
+	struct inode *inode = new_inode(dentry->d_sb);
+
+	if (!inode)
+		return ERR_PTR(-ENOMEM);
+	BL_I(inode)->merged = true;
+	BL_I(inode)->alias = dentry;
+	bl_inode_fill(inode, mnt, real);
+	lockdep_annotate_inode_mutex_key(inode);
 	return inode;
 }
 

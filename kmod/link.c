@@ -1017,9 +1017,41 @@ static int bl_plan_exception(struct bl_plan *plan, unsigned int index,
 	return err;
 }
 
+/* By component: what is below a path follows it. */
+static int bl_path_order(const char *a, const char *b)
+{
+	while (*a && *a == *b) {
+		a++;
+		b++;
+	}
+	return (*a == '/' ? 1 : (unsigned char)*a) -
+	       (*b == '/' ? 1 : (unsigned char)*b);
+}
+
+/**
+ * bl_link_excepts - whether a link has exceptions strictly below a path
+ * @link: link
+ * @path: normalised path
+ */
+bool bl_link_excepts(const struct bl_link *link, const char *path)
+{
+	unsigned int low = 0, high = link->nr_exceptions, middle;
+
+	/* What is below it comes right behind it. */
+	while (low < high) {
+		middle = low + (high - low) / 2;
+		if (bl_path_order(link->exceptions[middle], path) <= 0)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low < link->nr_exceptions &&
+	       bl_path_is_below(link->exceptions[low], path);
+}
+
 static int bl_path_cmp(const void *a, const void *b)
 {
-	return strcmp(*(const char *const *)a, *(const char *const *)b);
+	return bl_path_order(*(const char *const *)a, *(const char *const *)b);
 }
 
 static int bl_plan_exceptions(struct bl_plan *plan, bool anchored,
@@ -1104,9 +1136,6 @@ static int bl_plan_check(struct bl_plan *plan, const struct path *parent,
 					      BINDLINK_A_LINK_BACKING,
 				-ENOTDIR,
 				"a merged link needs directories on both sides");
-	else if (plan->flags & BINDLINK_FLAG_MERGED)
-		err = bl_refuse(why, BINDLINK_A_LINK_FLAGS, -EOPNOTSUPP,
-				"merged links are not supported");
 	else
 		err = bl_plan_exceptions(plan, at.dentry, why);
 	/* Before anything is said of a tree that somebody has just attached. */

@@ -104,3 +104,16 @@ bool bl_path_related(const char *a, const char *b)
 	       (!b[n] && (a[n] == '/' || n == 1));
 }
 EXPORT_SYMBOL_IF_KUNIT(bl_path_related);
+
+/**
+ * bl_path_is_below - whether one path is strictly below another
+ * @path: normalised path
+ * @above: normalised path
+ */
+bool bl_path_is_below(const char *path, const char *above)
+{
+	size_t len = above[1] ? strlen(above) : 0;
+
+	return !strncmp(path, above, len) && path[len] == '/' && path[len + 1];
+}
+EXPORT_SYMBOL_IF_KUNIT(bl_path_is_below);

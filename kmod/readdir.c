@@ -22,17 +22,13 @@
 /* Which of the rules a position belongs to, and where it is in these. */
 #define BL_POS_RULES	28
 #define BL_POS_SERIAL	((1ULL << BL_POS_RULES) - 1)
-#define BL_LISTING_MAX	8
 
 /**
  * struct bl_listing - one round of listing a directory
  * @ctx: what the filesystem behind is given
  * @out: what the VFS gave
  * @file: the open directory
- * @spaces: whose rules @dirs are of
- * @dirs: the directory in the rules of the tree, and in those of the backing
- *	paths that it is inside of
- * @nr: entries of @dirs
+ * @rules: the rules that have names in it
  * @called: the filesystem had an entry
  * @full: the reader's buffer is full
  */
@@ -40,21 +36,28 @@ struct bl_listing {
 	struct dir_context ctx;
 	struct dir_context *out;
 	struct file *file;
-	struct bl_space *spaces[BL_LISTING_MAX];
-	struct bl_rule_node *dirs[BL_LISTING_MAX];
-	int nr;
+	struct bl_dir_rules rules;
 	bool called;
 	bool full;
 };
 
-/* The rule for @name in the first of the tables before @end that has one. */
-static int bl_listing_rule(struct bl_listing *listing, const char *name,
-			   int len, int end, struct bl_rule *rule)
+/**
+ * bl_dir_rules_find - the rule for a name in the first table that has one
+ * @rules: the rules
+ * @name: name, need not end in NUL
+ * @len: bytes of @name
+ * @rule: filled in; valid as long as the caller is on the RCU read side
+ *
+ * Return: which table, or -1.
+ */
+int bl_dir_rules_find(const struct bl_dir_rules *rules, const char *name,
+		      unsigned int len, struct bl_rule *rule)
 {
 	int i;
 
-	for (i = 0; i < end; i++)
-		if (bl_rule_child(&listing->spaces[i]->rules, listing->dirs[i],
+	guard(rcu)();
+	for (i = 0; i < rules->nr; i++)
+		if (bl_rule_child(&rules->spaces[i]->rules, rules->dirs[i],
 				  name, len, rule))
 			return i;
 	return -1;
@@ -67,7 +70,7 @@ static bool bl_listing_hides(struct bl_listing *listing, const char *name,
 	struct bl_rule rule;
 
 	guard(rcu)();
-	if (bl_listing_rule(listing, name, len, listing->nr, &rule) < 0)
+	if (bl_dir_rules_find(&listing->rules, name, len, &rule) < 0)
 		return false;
 	/* A directory on the way to links is itself. */
 	return rule.link || rule.excepted ||
@@ -90,16 +93,20 @@ static bool bl_listing_actor(struct dir_context *ctx, const char *name,
 	return false;
 }
 
-/*
- * What @name, which has a rule, is: DT_UNKNOWN when it is not to be listed,
- * because nothing is there or because the first part had it; -ENOMEM when that
- * cannot be told.
+/**
+ * bl_dir_rule_type - what a name that has a rule is
+ * @dir: directory of a tree
+ * @name: name
+ * @link: there is a link or an exception; otherwise a directory that is there
+ *	anyway is not told
+ * @ino: set to its inode number
+ *
+ * Return: DT_UNKNOWN when it is not to be listed, because nothing is there;
+ * -ENOMEM when that cannot be told.
  */
-static int bl_listing_type(struct bl_listing *listing, const char *name,
-			   bool link, u64 *ino)
+int bl_dir_rule_type(struct dentry *dir, const char *name, bool link, u64 *ino)
 {
 	struct qstr qstr = QSTR_INIT(name, strlen(name));
-	struct dentry *dir = listing->file->f_path.dentry;
 	struct bl_node *node;
 	struct dentry *dentry;
 	int type = DT_UNKNOWN;
@@ -131,30 +138,31 @@ static int bl_listing_links(struct bl_listing *listing)
 {
 	struct dir_context *ctx = listing->out;
 	u64 at = ctx->pos - BL_POS_LINKS;
-	int i = min_t(u64, at >> BL_POS_RULES, listing->nr);
+	struct bl_dir_rules *rules = &listing->rules;
+	int i = min_t(u64, at >> BL_POS_RULES, rules->nr);
 	u32 serial = at & BL_POS_SERIAL;
 	char name[NAME_MAX + 1];
 	struct bl_rule rule, other;
-	bool more, known;
 	int type;
 	u64 ino;
 
-	while (i < listing->nr) {
-		scoped_guard(rcu) {
-			more = bl_rule_next(listing->dirs[i], &serial, name,
+	while (i < rules->nr) {
+		bool more;
+
+		scoped_guard(rcu)
+			more = bl_rule_next(rules->dirs[i], &serial, name,
 					    &rule);
-			known = more && bl_listing_rule(listing, name,
-							strlen(name), i,
-							&other) >= 0;
-		}
 		if (!more) {
 			i++;
 			serial = 0;
 			continue;
 		}
-		type = known ? DT_UNKNOWN :
-			bl_listing_type(listing, name,
-					rule.link || rule.excepted, &ino);
+		type = DT_UNKNOWN;
+		if (bl_dir_rules_find(rules, name, strlen(name), &other) == i)
+			type = bl_dir_rule_type(listing->file->f_path.dentry,
+						name,
+						rule.link || rule.excepted,
+						&ino);
 		/* Whoever reads on comes to this name again. */
 		if (type < 0)
 			return type;
@@ -199,46 +207,54 @@ static int bl_listing_run(struct bl_listing *listing)
 	return bl_listing_links(listing);
 }
 
-static void bl_listing_end(struct bl_listing *listing)
+/**
+ * bl_dir_rules_put - undo bl_dir_rules_get()
+ * @rules: what it filled in
+ */
+void bl_dir_rules_put(struct bl_dir_rules *rules)
 {
-	while (listing->nr) {
-		bl_rule_put(listing->dirs[--listing->nr]);
-		bl_space_put(listing->spaces[listing->nr]);
+	while (rules->nr) {
+		bl_rule_put(rules->dirs[--rules->nr]);
+		bl_space_put(rules->spaces[rules->nr]);
 	}
 }
 
-/*
- * Which rules have names in the directory. @inner: some do in the view of a
- * backing path.
+/**
+ * bl_dir_rules_get - which rules have names in a directory
+ * @dir: directory of a tree
+ * @inner: some may in the view of a backing path
+ * @rules: filled in
+ *
+ * Return: 0 or -ENOMEM.
  */
-static int bl_listing_begin(struct bl_listing *listing, bool inner)
+int bl_dir_rules_get(struct dentry *dir, bool inner, struct bl_dir_rules *rules)
 {
-	struct dentry *dentry = listing->file->f_path.dentry;
-	struct bl_tree *tree = bl_tree(dentry->d_sb);
+	struct bl_tree *tree = bl_tree(dir->d_sb);
 	char *buf, *path;
 	int n = 0;
 
+	memset(rules, 0, sizeof(*rules));
 	buf = __getname();
 	if (!buf)
 		return -ENOMEM;
-	path = bl_virtual_path(dentry, buf);
+	path = bl_virtual_path(dir, buf);
 	if (!IS_ERR(path))
-		listing->dirs[0] = bl_rules_dir(&tree->space->rules, path);
-	if (listing->dirs[0]) {
-		listing->spaces[0] = tree->space;
+		rules->dirs[0] = bl_rules_dir(&tree->space->rules, path);
+	if (rules->dirs[0]) {
+		rules->spaces[0] = tree->space;
 		refcount_inc(&tree->space->ref);
-		listing->nr = 1;
+		rules->nr = 1;
 	}
-	path = dentry_path_raw(dentry, buf, PATH_MAX);
+	path = dentry_path_raw(dir, buf, PATH_MAX);
 	if (!IS_ERR(path) && inner) {
-		n = bl_walk_rules(tree, path, listing->dirs + listing->nr,
-				  listing->spaces + listing->nr,
-				  BL_LISTING_MAX - listing->nr);
-		listing->nr += max(n, 0);
+		n = bl_walk_rules(tree, path, rules->dirs + rules->nr,
+				  rules->spaces + rules->nr,
+				  BL_LISTING_MAX - rules->nr);
+		rules->nr += max(n, 0);
 	}
 	__putname(buf);
 	if (n == -ENOMEM)
-		bl_listing_end(listing);
+		bl_dir_rules_put(rules);
 	return n == -ENOMEM ? n : 0;
 }
 
@@ -267,12 +283,12 @@ int bl_iterate(struct file *file, struct dir_context *ctx)
 	if (below < 0 || inner < 0)
 		return min(below, inner);
 	if (below || inner) {
-		err = bl_listing_begin(&listing, inner);
+		err = bl_dir_rules_get(dentry, inner, &listing.rules);
 		if (err)
 			return err;
-		if (listing.nr) {
+		if (listing.rules.nr) {
 			err = bl_listing_run(&listing);
-			bl_listing_end(&listing);
+			bl_dir_rules_put(&listing.rules);
 			return err;
 		}
 	}

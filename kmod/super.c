@@ -32,6 +32,7 @@ static struct inode *bl_alloc_inode(struct super_block *sb)
 	bi->real = NULL;
 	bi->mnt = NULL;
 	bi->alias = NULL;
+	bi->merged = false;
 	return &bi->vfs_inode;
 }
 
@@ -204,6 +205,7 @@ static void bl_tree_free(struct bl_tree *tree)
 	if (tree->space)
 		bl_space_put(tree->space);
 	path_put(&tree->root);
+	put_cred(tree->cred);
 	kfree(tree->base);
 	/* RCU-walk may still be on its way out. */
 	kfree_rcu(tree, rcu);
@@ -221,6 +223,7 @@ static struct bl_tree *bl_tree_alloc(struct bl_fc *ctx)
 	INIT_LIST_HEAD(&tree->links);
 	tree->key = ctx->carrier.dentry;
 	tree->is_dir = d_is_dir(tree->key);
+	tree->cred = get_current_cred();
 	tree->carrier = bl_bind_fixed(&ctx->carrier);
 	err = PTR_ERR_OR_ZERO(tree->carrier);
 	if (!err)

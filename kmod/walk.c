@@ -28,6 +28,8 @@
 
 #include "bindlink.h"
 
+#define BL_WALK_TRIES	32
+
 /**
  * struct bl_skip - a path that is walked to without the links that except it
  * @rules: table that the path is in
@@ -46,6 +48,9 @@ struct bl_skip {
  * @via: links that it entered, or NULL
  * @skip: links that it goes on without, at the level that it is at
  * @skips: entries of @skip at all levels
+ * @tries: walks that were not about one moment
+ * @carrier: the private mount of a carrier, which knows no mounts, or NULL
+ * @covered: something is mounted on a dentry that it came to in @carrier
  * @active: links that it is inside of
  * @depth: entries of @active
  * @links: links that were entered
@@ -60,6 +65,9 @@ struct bl_walk {
 	unsigned int skips;
 	unsigned int links;
 	unsigned int symlinks;
+	unsigned int tries;
+	const struct vfsmount *carrier;
+	bool covered;
 };
 
 /**
@@ -68,7 +76,11 @@ struct bl_walk {
  *	nothing is. Not used with @inner.
  * @inner: where it is in the view of the backing path, or NULL
  * @outer: the position that this is the inner one of, or NULL
- * @link: the link that was followed here last; compared and never followed
+ * @under: what the merged link @link is merged over: the same path without it,
+ *	as far as that is a directory or @gone; NULL for none
+ * @upper: the position that this is the @under of, or NULL
+ * @link: the link that was followed here last, with a reference, or NULL
+ * @seq: d_seq of @real when it was found to be negative
  * @flags: what @link adds to the flags of mounts
  * @tree: the tree that it is in, or NULL; lives with @mnt
  * @mnt: mount of @tree, with a reference, or NULL for a walk that began inside
@@ -77,12 +89,21 @@ struct bl_walk {
  * @name: its virtual path (names_cache), or NULL outside of a tree
  * @below: there are links below @name
  * @way: only links below make it a directory
+ * @gone: nothing is in @real or @inner, but in @under
+ * @lost: not even the directory is there: @real and @inner are about one before
+ * @absent: @real is negative, and @seq is its
+ * @merged: it is inside of a merged link
+ *
+ * What is behind a position is @real or @inner, and @under beneath it.
  */
 struct bl_pos {
 	struct path real;
 	struct bl_pos *inner;
 	struct bl_pos *outer;
-	const struct bl_link *link;
+	struct bl_pos *under;
+	struct bl_pos *upper;
+	struct bl_link *link;
+	unsigned int seq;
 	int flags;
 	struct bl_tree *tree;
 	struct vfsmount *mnt;
@@ -90,6 +111,10 @@ struct bl_pos {
 	char *name;
 	bool below;
 	bool way;
+	bool gone;
+	bool lost;
+	bool absent;
+	bool merged;
 };
 
 static int bl_walk_enter(struct bl_walk *walk, struct bl_link *link,
@@ -159,26 +184,65 @@ static void bl_walk_prove(struct bl_walk *walk, const struct dentry *dir,
 
 static void bl_pos_put(struct bl_pos *pos);
 
-/* Nothing is shown at @pos, or something else will be. */
-static void bl_pos_clear(struct bl_pos *pos)
+static void bl_pos_free(struct bl_pos *pos)
+{
+	if (!pos)
+		return;
+	bl_pos_put(pos);
+	kfree(pos);
+}
+
+/* Nothing is shown by the backing at @pos, or something else will be. */
+static void bl_pos_clear_top(struct bl_pos *pos)
 {
 	path_put(&pos->real);
 	memset(&pos->real, 0, sizeof(pos->real));
-	if (pos->inner) {
-		bl_pos_put(pos->inner);
-		kfree(pos->inner);
-		pos->inner = NULL;
-	}
+	bl_pos_free(pos->inner);
+	pos->inner = NULL;
+	pos->way = false;
+	pos->lost = false;
+	pos->absent = false;
+}
+
+static void bl_pos_clear_under(struct bl_pos *pos)
+{
+	bl_pos_free(pos->under);
+	pos->under = NULL;
+	pos->gone = false;
+}
+
+/* Nothing is shown at @pos, or something else will be. */
+static void bl_pos_clear(struct bl_pos *pos)
+{
+	bl_pos_clear_top(pos);
+	bl_pos_clear_under(pos);
 }
 
 static void bl_pos_put(struct bl_pos *pos)
 {
 	bl_pos_clear(pos);
+	if (pos->link)
+		bl_link_put(pos->link);
 	dput(pos->dentry);
 	mntput(pos->mnt);
 	if (pos->name)
 		__putname(pos->name);
 	memset(pos, 0, sizeof(*pos));
+}
+
+static void bl_pos_set_outer(struct bl_pos *pos, struct bl_pos *outer)
+{
+	for (; pos; pos = pos->under)
+		pos->outer = outer;
+}
+
+/* What is behind @pos points to where that is now. */
+static void bl_pos_moved(struct bl_pos *pos)
+{
+	bl_pos_set_outer(pos->inner, pos);
+	bl_pos_set_outer(pos->under, pos->outer);
+	if (pos->under)
+		pos->under->upper = pos;
 }
 
 /* Make @copy another reference to where @pos is; an empty one on failure. */
@@ -190,8 +254,11 @@ static int bl_pos_copy(struct bl_pos *copy, const struct bl_pos *pos)
 	path_get(&copy->real);
 	mntget(copy->mnt);
 	dget(copy->dentry);
+	if (copy->link)
+		refcount_inc(&copy->link->ref);
 	copy->name = NULL;
 	copy->inner = NULL;
+	copy->under = NULL;
 	if (pos->name) {
 		copy->name = __getname();
 		if (!copy->name)
@@ -205,45 +272,97 @@ static int bl_pos_copy(struct bl_pos *copy, const struct bl_pos *pos)
 		err = bl_pos_copy(copy->inner, pos->inner);
 		if (err)
 			goto fail;
-		copy->inner->outer = copy;
 	}
+	if (pos->under) {
+		err = -ENOMEM;
+		copy->under = kzalloc(sizeof(*copy->under), GFP_KERNEL);
+		if (!copy->under)
+			goto fail;
+		err = bl_pos_copy(copy->under, pos->under);
+		if (err)
+			goto fail;
+	}
+	bl_pos_moved(copy);
 	return 0;
 fail:
 	bl_pos_put(copy);
 	return err;
 }
 
-/* What is used in the end. */
-static struct path *bl_pos_real(struct bl_pos *pos)
+/* Put what is behind @found in place of what is behind @pos. */
+static void bl_pos_take(struct bl_pos *pos, struct bl_pos *found)
 {
-	while (pos->inner)
-		pos = pos->inner;
-	return &pos->real;
+	bl_pos_clear(pos);
+	swap(pos->link, found->link);
+	pos->real = found->real;
+	pos->inner = found->inner;
+	pos->under = found->under;
+	pos->seq = found->seq;
+	pos->flags = found->flags;
+	pos->way = found->way;
+	pos->gone = found->gone;
+	pos->lost = found->lost;
+	pos->absent = found->absent;
+	pos->merged = found->merged;
+	bl_pos_moved(pos);
+	memset(&found->real, 0, sizeof(found->real));
+	found->inner = NULL;
+	found->under = NULL;
 }
 
-static bool bl_pos_is_way(const struct bl_pos *pos)
+/* The position of what is seen in the end. */
+static struct bl_pos *bl_pos_seen(struct bl_pos *pos)
 {
-	while (pos->inner)
-		pos = pos->inner;
-	return pos->way;
+	struct bl_pos *top;
+
+	for (;;) {
+		top = pos->gone ? NULL : pos->inner && !pos->lost ?
+			bl_pos_seen(pos->inner) : pos;
+		/* What is there for links alone does not hide a directory. */
+		if (top && !(top->way && pos->under))
+			return top;
+		pos = pos->under;
+	}
+}
+
+static struct path *bl_pos_real(struct bl_pos *pos)
+{
+	return &bl_pos_seen(pos)->real;
+}
+
+static bool bl_pos_is_way(struct bl_pos *pos)
+{
+	return bl_pos_seen(pos)->way;
 }
 
 /* For a position at which something is. */
 static bool bl_pos_is_dir(struct bl_pos *pos)
 {
-	return bl_pos_is_way(pos) || d_can_lookup(bl_pos_real(pos)->dentry);
+	pos = bl_pos_seen(pos);
+	return pos->way || d_can_lookup(pos->real.dentry);
 }
 
-/* Put what was found in place of @pos, which it is moved from. */
+/* How many places there are behind @pos. */
+static unsigned int bl_pos_layers(const struct bl_pos *pos)
+{
+	unsigned int n = 0;
+
+	for (; pos; pos = pos->under)
+		n += pos->inner && !pos->lost ? bl_pos_layers(pos->inner) : 1;
+	return n;
+}
+
+/* Have @found, which is moved from, be what the backing shows at @pos. */
 static int bl_pos_nest(struct bl_pos *pos, struct bl_pos *found)
 {
 	struct bl_pos *inner;
 
-	bl_pos_clear(pos);
-	pos->way = false;
+	bl_pos_clear_top(pos);
 	/* A place without a view of its own is just a place. */
 	if (!found->tree && !found->inner && !found->way) {
 		pos->real = found->real;
+		pos->seq = found->seq;
+		pos->absent = found->absent;
 		return 0;
 	}
 	inner = kmalloc(sizeof(*inner), GFP_KERNEL);
@@ -252,10 +371,9 @@ static int bl_pos_nest(struct bl_pos *pos, struct bl_pos *found)
 		return -ENOMEM;
 	}
 	*inner = *found;
-	inner->outer = pos;
-	if (inner->inner)
-		inner->inner->outer = inner;
+	bl_pos_moved(inner);
 	pos->inner = inner;
+	bl_pos_moved(pos);
 	return 0;
 }
 
@@ -273,6 +391,51 @@ static bool bl_walk_skips(const struct bl_walk *walk,
 }
 
 /*
+ * Whether @link is not shown at @pos or below it: because it is below its own
+ * backing, where it is not shown once more, or is what @pos is beneath.
+ */
+static bool bl_pos_hides(const struct bl_pos *pos, const struct bl_link *link)
+{
+	const struct bl_pos *other;
+
+	for (other = pos->outer; other; other = other->outer)
+		if (other->link == link)
+			return true;
+	for (other = pos->upper; other; other = other->upper)
+		if (other->link == link)
+			return true;
+	return false;
+}
+
+/* How many links that are not shown are strictly below @pos. */
+static unsigned int bl_pos_hidden(const struct bl_pos *pos)
+{
+	const struct bl_pos *other, *before;
+	unsigned int n = 0;
+
+	for (other = pos->outer; other; other = other->outer) {
+		if (!other->link || other->link->space != pos->tree->space ||
+		    !bl_path_is_below(other->link->virtual, pos->name))
+			continue;
+		/* One that is seen in several views is one. */
+		for (before = pos->outer; before != other;
+		     before = before->outer)
+			if (before->link == other->link)
+				break;
+		n += before == other;
+	}
+	return n;
+}
+
+/* Whether @pos leads to links, or to exceptions of @link, which covers it. */
+static bool bl_pos_leads(const struct bl_pos *pos, const struct bl_rule *rule,
+			 const struct bl_link *link)
+{
+	return rule->links > bl_pos_hidden(pos) ||
+	       (rule->below && link && bl_link_excepts(link, pos->name));
+}
+
+/*
  * What is in the tree at @pos->name: a link, or links below. Without a link,
  * @excepted is set to whether the one that @pos is inside of leaves it alone.
  */
@@ -280,23 +443,21 @@ static struct bl_link *bl_pos_rule(struct bl_walk *walk, struct bl_pos *pos,
 				   bool *excepted)
 {
 	struct bl_rules *rules = &pos->tree->space->rules;
-	const struct bl_pos *outer;
+	struct bl_link *link = NULL;
 	struct bl_rule rule;
 
 	guard(rcu)();
 	bl_rules_at(rules, pos->name, &rule);
-	pos->below = rule.below;
-	*excepted = rule.excepted && pos->link &&
-		    bl_rules_except(rules, pos->name, pos->link);
-	if (!rule.link || bl_walk_skips(walk, rules, rule.link))
-		return NULL;
-	*excepted = false;
-	/* A link that is below its own backing does not show itself again. */
-	for (outer = pos->outer; outer; outer = outer->outer)
-		if (outer->link == rule.link)
-			return NULL;
 	/* One that goes at this moment may be taken for gone. */
-	return bl_link_tryget(rule.link) ? rule.link : NULL;
+	if (rule.link && !bl_walk_skips(walk, rules, rule.link) &&
+	    !bl_pos_hides(pos, rule.link) && bl_link_tryget(rule.link))
+		link = rule.link;
+	*excepted = !link && rule.excepted && pos->link &&
+		    bl_rules_except(rules, pos->name, pos->link);
+	/* The way to links is the business of what is above. */
+	pos->below = rule.below && !pos->upper &&
+		     bl_pos_leads(pos, &rule, link ?: pos->link);
+	return link;
 }
 
 /*
@@ -306,31 +467,131 @@ static struct bl_link *bl_pos_rule(struct bl_walk *walk, struct bl_pos *pos,
 static void bl_walk_cover(struct bl_walk *walk, const struct bl_pos *pos,
 			  u64 id)
 {
-	if (!walk->via || walk->depth || pos->outer)
+	if (!walk->via || walk->depth || pos->outer || pos->upper)
 		return;
 	walk->via->len = 0;
 	walk->via->cover = id;
 }
 
-/* Follow the link at @pos, whose tree part is set already. */
-static int bl_pos_follow(struct bl_walk *walk, struct bl_pos *pos,
-			 struct bl_link *link)
+/* What of two layers is missing is no error. */
+static bool bl_walk_missing(int err)
 {
-	struct bl_pos found = {};
+	return err == -ENOENT || err == -ENOTDIR;
+}
+
+/*
+ * The layers of @pos, which is inside of a merged link, have come to a name:
+ * the backing with @err, what it is merged over, if that was asked at all, with
+ * @below. Keep of them what is seen.
+ */
+static int bl_pos_merge(struct bl_pos *pos, int err, int below)
+{
+	if (err && !bl_walk_missing(err)) {
+		bl_pos_clear_under(pos);
+		return err;
+	}
+	if (below && !bl_walk_missing(below)) {
+		bl_pos_clear_under(pos);
+		return below;
+	}
+	if (err) {
+		/* Both are remembered where nothing is, for what is made. */
+		pos->gone = !below;
+		return below;
+	}
+	/* Unlike kinds do not merge. */
+	pos->gone = false;
+	if (below || !bl_pos_is_dir(pos->under))
+		bl_pos_clear_under(pos);
+	return 0;
+}
+
+/* Whether what is beneath the backing at @pos, to which @err led, matters. */
+static bool bl_pos_merges(struct bl_pos *pos, int err)
+{
+	struct bl_pos *top = pos->inner ? bl_pos_seen(pos->inner) : pos;
+
+	return err ? bl_walk_missing(err) :
+		     top->way || d_can_lookup(top->real.dentry);
+}
+
+static int bl_pos_step(struct bl_walk *walk, struct bl_pos *pos,
+		       const char *name, unsigned int len);
+static int bl_pos_step_behind(struct bl_walk *walk, struct bl_pos *pos,
+			      const char *name, unsigned int len);
+
+/*
+ * The backing at @pos came to @name with @err: have what is beneath go there,
+ * too, and keep what is seen. @first: the link is at @name itself.
+ */
+static int bl_pos_step_under(struct bl_walk *walk, struct bl_pos *pos, int err,
+			     const char *name, unsigned int len, bool first)
+{
+	struct bl_via *via = walk->via;
+	int below;
+
+	/* Nobody is interested in links that only add something. */
+	if (!err)
+		walk->via = NULL;
+	below = first ? bl_pos_step_behind(walk, pos->under, name, len) :
+			bl_pos_step(walk, pos->under, name, len);
+	walk->via = via;
+	return bl_pos_merge(pos, err, below);
+}
+
+/*
+ * Follow the link at @pos, whose tree part is set already. What is behind @pos
+ * is at the directory before @name, or, without @name, at the place itself.
+ */
+static int bl_pos_follow(struct bl_walk *walk, struct bl_pos *pos,
+			 struct bl_link *link, const char *name,
+			 unsigned int len)
+{
+	struct bl_pos found = {}, *under = NULL;
 	int err, ret;
 
+	if (link->flags & BINDLINK_FLAG_MERGED) {
+		under = kzalloc(sizeof(*under), GFP_KERNEL);
+		if (!under)
+			return -ENOMEM;
+		err = bl_pos_copy(under, pos);
+		if (err) {
+			kfree(under);
+			return err;
+		}
+		under->below = false;
+		/* More than one thing decided what is seen. */
+		bl_walk_unproved(walk);
+	}
 	bl_walk_cover(walk, pos, link->id);
 	err = bl_walk_enter(walk, link, &found);
+	bl_pos_clear_under(pos);
 	ret = bl_pos_nest(pos, &found);
+	if (pos->link)
+		bl_link_put(pos->link);
+	refcount_inc(&link->ref);
 	pos->link = link;
 	pos->flags = bl_link_mnt_flags(link);
-	return err ?: ret;
+	pos->merged = under;
+	if (!under || ret || !bl_pos_merges(pos, err)) {
+		bl_pos_free(under);
+		return ret ?: err;
+	}
+	pos->under = under;
+	bl_pos_moved(pos);
+	/* Whoever goes on from here does so in all of them. */
+	if (bl_pos_layers(pos) > BL_MAX_LAYERS) {
+		bl_pos_clear_under(pos);
+		return -ELOOP;
+	}
+	return name ? bl_pos_step_under(walk, pos, err, name, len, true) :
+		      bl_pos_merge(pos, err, 0);
 }
 
 /* Where links are below, there is a directory. */
 static int bl_pos_settle(struct bl_pos *pos, int err)
 {
-	if (!pos->below || (err && err != -ENOENT && err != -ENOTDIR) ||
+	if (!pos->below || (err && !bl_walk_missing(err)) ||
 	    (!err && bl_pos_is_dir(pos)))
 		return err;
 	bl_pos_clear(pos);
@@ -349,7 +610,7 @@ static int bl_pos_root(struct bl_walk *walk, struct bl_pos *pos)
 	int err = 0;
 
 	if (link) {
-		err = bl_pos_follow(walk, pos, link);
+		err = bl_pos_follow(walk, pos, link, NULL, 0);
 		bl_link_put(link);
 	}
 	return bl_pos_settle(pos, err);
@@ -408,10 +669,11 @@ static bool bl_pos_beneath(const struct bl_pos *pos, struct path *beneath)
 static int bl_pos_arrive(struct bl_walk *walk, struct bl_pos *pos,
 			 struct path *path)
 {
-	struct bl_pos *outer = pos->outer;
+	struct bl_pos *outer = pos->outer, *upper = pos->upper;
 
 	bl_pos_put(pos);
 	pos->outer = outer;
+	pos->upper = upper;
 	if (!bl_is_tree(path->mnt->mnt_sb)) {
 		pos->real = *path;
 		return 0;
@@ -453,6 +715,8 @@ static int bl_walk_lower(struct bl_walk *walk, struct path *real,
 		err = follow_down(real, LOOKUP_AUTOMOUNT);
 		if (err)
 			return err;
+		walk->covered |= mnt == walk->carrier &&
+				 d_mountpoint(real->dentry);
 	}
 	return d_is_negative(real->dentry) ? -ENOENT : 0;
 }
@@ -479,6 +743,15 @@ static int bl_pos_lower(struct bl_walk *walk, struct bl_pos *pos,
 		return -ENOENT;
 	}
 	err = bl_walk_lower(walk, &pos->real, name, len);
+	if (err == -ENOENT) {
+		pos->absent = true;
+		pos->seq = read_seqcount_begin(&pos->real.dentry->d_seq);
+		/* Made meanwhile, or the directory is gone: look once more. */
+		if (d_is_positive(pos->real.dentry)) {
+			pos->seq--;
+			pos->lost = true;
+		}
+	}
 	if (err || !bl_is_tree(pos->real.mnt->mnt_sb))
 		return err;
 
@@ -489,7 +762,7 @@ static int bl_pos_lower(struct bl_walk *walk, struct bl_pos *pos,
 		return bl_pos_arrive(walk, pos, &path);
 	err = bl_pos_arrive(walk, &found, &path);
 	ret = bl_pos_nest(pos, &found);
-	return err ?: ret;
+	return ret ?: err;
 }
 
 /*
@@ -507,7 +780,8 @@ static int bl_pos_step_tree(struct bl_walk *walk, struct bl_pos *pos,
 	bool excepted;
 	int err;
 
-	if (cached && d_mountpoint(cached)) {
+	/* What is mounted there is above all layers. */
+	if (cached && d_mountpoint(cached) && !pos->upper) {
 		path.mnt = mntget(pos->mnt);
 		path.dentry = cached;
 		if (follow_down_one(&path)) {
@@ -550,7 +824,7 @@ static int bl_pos_except(struct bl_walk *walk, struct bl_pos *pos)
 		.next = walk->skip,
 	};
 	size_t base = pos->tree->base[1] ? strlen(pos->tree->base) : 0;
-	struct bl_pos found = { .outer = pos->outer };
+	struct bl_pos found = { .outer = pos->outer, .upper = pos->upper };
 	struct path beneath;
 	int err;
 
@@ -570,16 +844,34 @@ static int bl_pos_except(struct bl_walk *walk, struct bl_pos *pos)
 	walk->skips--;
 	path_put(&beneath);
 
-	bl_pos_clear(pos);
-	swap(pos->real, found.real);
-	swap(pos->inner, found.inner);
-	if (pos->inner)
-		pos->inner->outer = pos;
-	pos->link = found.link;
-	pos->flags = found.flags;
-	pos->way = found.way;
+	bl_pos_take(pos, &found);
 	bl_pos_put(&found);
 	return err;
+}
+
+/* One step in what is behind @pos, whose own rules say nothing about @name. */
+static int bl_pos_step_behind(struct bl_walk *walk, struct bl_pos *pos,
+			      const char *name, unsigned int len)
+{
+	bool layered = pos->under;
+	int err;
+
+	if (pos->gone) {
+		pos->lost = true;
+		err = -ENOENT;
+	} else if (pos->inner) {
+		err = bl_pos_step(walk, pos->inner, name, len);
+	} else {
+		err = bl_pos_lower(walk, pos, name, len);
+	}
+	/* What it came to may be another place that is made of several. */
+	if (!layered)
+		return err;
+	if (!bl_pos_merges(pos, err)) {
+		bl_pos_clear_under(pos);
+		return err;
+	}
+	return bl_pos_step_under(walk, pos, err, name, len, false);
 }
 
 /*
@@ -591,38 +883,24 @@ static int bl_pos_step(struct bl_walk *walk, struct bl_pos *pos,
 		       const char *name, unsigned int len)
 {
 	struct bl_link *link = NULL;
-	struct bl_pos *at = pos;
 	int err = 0;
 
 	if (len > NAME_MAX)
 		return -ENAMETOOLONG;
-	for (;; at = at->inner) {
-		if (at->tree)
-			err = bl_pos_step_tree(walk, at, name, len, &link);
-		if (err || link || !at->inner)
-			break;
-	}
+	if (pos->tree)
+		err = bl_pos_step_tree(walk, pos, name, len, &link);
+	/* Settled where it came to. */
+	if (err == 1)
+		return 0;
 	if (link) {
-		at->way = false;
-		err = bl_pos_follow(walk, at, link);
+		err = bl_pos_follow(walk, pos, link, name, len);
 		bl_link_put(link);
-	} else if (!err) {
-		err = bl_pos_lower(walk, at, name, len);
-	} else if (err == 1) {
-		/* Settled where it came to. */
-		if (at == pos)
-			return 0;
-		at = at->outer;
-		err = 0;
 	} else if (err == 2) {
-		err = bl_pos_except(walk, at);
+		err = bl_pos_except(walk, pos);
+	} else if (!err) {
+		err = bl_pos_step_behind(walk, pos, name, len);
 	}
-	for (;; at = at->outer) {
-		if (at->tree)
-			err = bl_pos_settle(at, err);
-		if (at == pos)
-			return err;
-	}
+	return pos->tree ? bl_pos_settle(pos, err) : err;
 }
 
 /*
@@ -786,51 +1064,165 @@ static int bl_walk_string(struct bl_walk *walk, struct bl_pos *pos,
 	return err;
 }
 
-/* Whether links are below @pos, at the level of @pos or further inside. */
-static bool bl_pos_below(const struct bl_pos *pos)
+/* Whether links are below @pos, by the rules of its own path if @own. */
+static bool bl_pos_below(const struct bl_pos *pos, bool own)
 {
 	struct bl_rule rule;
 
-	guard(rcu)();
-	for (; pos; pos = pos->inner) {
-		if (!pos->tree)
-			continue;
-		bl_rules_at(&pos->tree->space->rules, pos->name, &rule);
-		if (rule.below)
+	for (; pos; pos = pos->under) {
+		if (own && pos->tree) {
+			guard(rcu)();
+			bl_rules_at(&pos->tree->space->rules, pos->name, &rule);
+			if (rule.below && bl_pos_leads(pos, &rule, pos->link))
+				return true;
+		}
+		if (pos->inner && bl_pos_below(pos->inner, true))
 			return true;
 	}
 	return false;
 }
 
+/* Whether what is below @pos cannot be looked up in one directory alone. */
+static bool bl_pos_viewed(const struct bl_pos *pos, bool own)
+{
+	for (; pos; pos = pos->inner, own = true)
+		if ((own && pos->tree) || pos->merged)
+			return true;
+	return false;
+}
+
+static bool bl_pos_merged(const struct bl_pos *pos)
+{
+	for (; pos; pos = pos->inner)
+		if (pos->merged)
+			return true;
+	return false;
+}
+
+static int bl_pos_mnt_flags(const struct bl_pos *pos)
+{
+	return pos->flags | (pos->mnt ? pos->mnt->mnt_flags &
+					MNT_USER_SETTABLE_MASK : 0);
+}
+
+/* A layer that is reached through the same links has the same number. */
+static u64 bl_layer_id(u64 id, const struct bl_pos *pos)
+{
+	return (id ^ (pos->link ? pos->link->id : 0)) * GOLDEN_RATIO_64 + 1;
+}
+
+/*
+ * Whether something was made, since it was looked for, in a layer of @pos that
+ * lacked it. What was found beneath is not what is seen then, or has gone there.
+ */
+static bool bl_pos_changed(const struct bl_pos *pos)
+{
+	for (; pos; pos = pos->under)
+		if (pos->inner ? bl_pos_changed(pos->inner) :
+		    pos->absent &&
+		    read_seqcount_retry(&pos->real.dentry->d_seq, pos->seq))
+			return true;
+	return false;
+}
+
+/*
+ * What of @where can be told of each layer of @pos, top first. @id and @flags
+ * are what the views that it is inside of add.
+ */
+static void bl_where_gather(struct bl_where *where, const struct bl_pos *pos,
+			    u64 id, int flags)
+{
+	struct bl_layer *layer;
+
+	for (; pos; pos = pos->under) {
+		u64 own_id = bl_layer_id(id, pos);
+		int own_flags = flags | bl_pos_mnt_flags(pos);
+
+		if (pos->inner && !pos->lost) {
+			bl_where_gather(where, pos->inner, own_id, own_flags);
+			continue;
+		}
+		layer = &where->layers[where->nr++];
+		layer->id = own_id;
+		layer->flags = own_flags;
+		if (pos->lost)
+			continue;
+		layer->path = pos->real;
+		path_get(&layer->path);
+	}
+}
+
 /*
  * Say what @pos, to which a walk came with @err, is to others. @outer: its own
- * rules count, too.
+ * rules count, too. Returns @err or -ENOMEM.
  */
-static void bl_where_set(struct bl_where *where, struct bl_pos *pos, int err,
-			 bool outer)
+static int bl_where_set(struct bl_where *where, struct bl_pos *pos, int err,
+			bool outer)
 {
-	struct path *real = bl_pos_real(pos);
+	const struct bl_layer *layer;
 	const struct bl_pos *at;
+	struct path *real;
 
 	memset(where, 0, sizeof(*where));
-	if (err && err != -ENOENT)
-		return;
-	where->inner = bl_pos_below(outer ? pos : pos->inner);
-	for (at = outer ? pos : pos->inner; at; at = at->inner)
-		where->viewed |= !!at->tree;
-	where->way = !err && bl_pos_is_way(pos);
 	where->linked = pos->link;
+	if (err && err != -ENOENT)
+		return err;
+	real = bl_pos_real(pos);
+	where->inner = bl_pos_below(pos, outer);
+	where->viewed = bl_pos_viewed(pos, outer);
+	where->way = !err && bl_pos_is_way(pos);
+	where->merged = bl_pos_merged(pos);
+	if (where->merged) {
+		where->layers = kcalloc(bl_pos_layers(pos),
+					sizeof(*where->layers), GFP_KERNEL);
+		if (!where->layers)
+			return -ENOMEM;
+		bl_where_gather(where, pos, 0, 0);
+		for (at = pos; at; at = at->inner) {
+			if (!at->link || !at->merged)
+				continue;
+			put_cred(where->cred);
+			where->cred = get_cred(at->link->cred);
+		}
+	}
 	if (where->way || !real->dentry ||
-	    (err && !d_is_negative(real->dentry)))
-		return;
+	    (err && (bl_pos_seen(pos)->lost || !d_is_negative(real->dentry))))
+		return err;
 	where->path = *real;
 	path_get(&where->path);
-	for (at = pos; at; at = at->inner) {
-		where->flags |= at->flags;
-		if (at->mnt)
-			where->flags |= at->mnt->mnt_flags &
-					MNT_USER_SETTABLE_MASK;
+	if (where->merged) {
+		layer = where->layers;
+		while (!err && layer->path.dentry != real->dentry)
+			layer++;
+		where->id = layer->id;
+		where->flags = layer->flags;
+		return err;
 	}
+	for (at = pos; at; at = at->inner) {
+		where->id = bl_layer_id(where->id, at);
+		where->flags |= bl_pos_mnt_flags(at);
+	}
+	return err;
+}
+
+/**
+ * bl_where_put - drop what a walk found
+ * @where: what it led to
+ */
+void bl_where_put(struct bl_where *where)
+{
+	struct bl_layer *layer;
+
+	for (layer = where->layers; layer < where->layers + where->nr; layer++) {
+		path_put(&layer->path);
+		bl_mnt_put(layer->mnt);
+	}
+	kfree(where->layers);
+	where->layers = NULL;
+	where->nr = 0;
+	put_cred(where->cred);
+	where->cred = NULL;
+	path_put(&where->path);
 }
 
 static int bl_walk_from(struct bl_walk *walk, const struct path *root,
@@ -890,6 +1282,16 @@ static int bl_walk_enter(struct bl_walk *walk, struct bl_link *link,
 	return err;
 }
 
+/*
+ * Whether to walk once more, because layers that were looked at one after the
+ * other were not so at any one time. A storm can go on for ever, a walk not.
+ */
+static bool bl_walk_again(struct bl_walk *walk, const struct bl_pos *pos)
+{
+	return bl_pos_merged(pos) && bl_pos_changed(pos) &&
+	       ++walk->tries < BL_WALK_TRIES;
+}
+
 /**
  * bl_walk_link - follow a link
  * @link: link
@@ -907,8 +1309,13 @@ int bl_walk_link(struct bl_link *link, struct bl_where *where,
 	struct bl_pos pos = {};
 	int err;
 
-	err = bl_walk_enter(&walk, link, &pos);
-	bl_where_set(where, &pos, err, true);
+	do {
+		bl_pos_put(&pos);
+		walk.links = 0;
+		walk.symlinks = 0;
+		err = bl_walk_enter(&walk, link, &pos);
+	} while (bl_walk_again(&walk, &pos));
+	err = bl_where_set(where, &pos, err, true);
 	where->flags |= bl_link_mnt_flags(link);
 	bl_pos_put(&pos);
 	/* To a link a directory that only leads to others is nothing. */
@@ -934,8 +1341,15 @@ int bl_walk_path(const struct path *root, const char *path, unsigned int flags,
 	struct bl_pos pos = {};
 	int err;
 
-	err = bl_walk_from(&walk, root, path, flags, &pos);
-	bl_where_set(where, &pos, err, false);
+	do {
+		bl_pos_put(&pos);
+		walk.links = 0;
+		walk.symlinks = 0;
+		if (via)
+			via->len = 0;
+		err = bl_walk_from(&walk, root, path, flags, &pos);
+	} while (bl_walk_again(&walk, &pos));
+	err = bl_where_set(where, &pos, err, false);
 	bl_pos_put(&pos);
 	return err;
 }
@@ -962,29 +1376,113 @@ static int bl_walk_inside(struct bl_walk *walk, struct bl_tree *tree,
 	return err ?: bl_walk_string(walk, pos, path, LOOKUP_NO_SYMLINKS);
 }
 
-/**
- * bl_walk_tree - follow a path inside of a tree
- * @tree: tree
- * @path: path from its root
- * @where: what it leads to; set whatever is returned
- *
- * For what is inside of a link: of the rest only the filesystem of the carrier
- * is seen, without mounts.
- *
- * Context: as bl_walk_link().
- * Return: as bl_walk_path().
- */
-int bl_walk_tree(struct bl_tree *tree, const char *path,
-		 struct bl_where *where)
+/* What @tree covers, in the mounts of its maker. */
+static int bl_tree_beneath(struct bl_tree *tree, struct path *beneath)
 {
 	struct bl_walk walk = {};
 	struct bl_pos pos = {};
 	int err;
 
-	err = bl_walk_inside(&walk, tree, &tree->carrier->real, path, &pos);
-	bl_where_set(where, &pos, err, false);
+	err = bl_walk_from(&walk, &tree->root, tree->base, 0, &pos);
+	if (err != -ENOMEM)
+		err = pos.tree == tree && pos.mnt &&
+		      bl_pos_beneath(&pos, beneath) ? 0 : -ENOENT;
 	bl_pos_put(&pos);
 	return err;
+}
+
+/* The last step with @cred, those before with the credentials of the tree. */
+static int bl_walk_last(struct bl_walk *walk, struct bl_tree *tree,
+			const struct path *beneath, char *path,
+			const struct cred *cred, struct bl_pos *pos)
+{
+	char *last = strrchr(path, '/') + 1;
+	char c = *last;
+	int err;
+
+	*last = '\0';
+	err = bl_walk_inside(walk, tree, beneath, path, pos);
+	*last = c;
+	if (err || !c) {
+		/* Less than the last name is there. */
+		if (err && c)
+			bl_pos_clear(pos);
+		return err;
+	}
+	cred = override_creds(cred);
+	err = bl_pos_step(walk, pos, last, strlen(last));
+	revert_creds(cred);
+	return err;
+}
+
+/**
+ * bl_walk_tree - follow a path inside of a tree
+ * @tree: tree
+ * @path: path from its root, writable
+ * @where: what it leads to; set whatever is returned
+ *
+ * For what is inside of a link: of the rest only the filesystem of the carrier
+ * is seen, without mounts, except where a merged link shows it. The caller is
+ * asked for search permission on the last directory only, because it may have
+ * come there by a descriptor.
+ *
+ * Context: as bl_walk_link().
+ * Return: as bl_walk_path().
+ */
+int bl_walk_tree(struct bl_tree *tree, char *path, struct bl_where *where)
+{
+	struct bl_walk walk = { .carrier = tree->carrier->real.mnt };
+	const struct cred *cred = override_creds(tree->cred);
+	struct path beneath;
+	struct bl_pos pos = {};
+	int err;
+
+	do {
+		bl_pos_put(&pos);
+		walk.links = 0;
+		err = bl_walk_last(&walk, tree, &tree->carrier->real, path,
+				   cred, &pos);
+	} while (bl_walk_again(&walk, &pos));
+	if (walk.covered && bl_pos_merged(&pos)) {
+		/* Something is mounted there that the carrier does not know. */
+		int ret = bl_tree_beneath(tree, &beneath);
+
+		if (!ret) {
+			bl_pos_put(&pos);
+			walk = (struct bl_walk) {};
+			err = bl_walk_last(&walk, tree, &beneath, path, cred,
+					   &pos);
+			path_put(&beneath);
+		} else if (ret == -ENOMEM) {
+			err = ret;
+		}
+	}
+	revert_creds(cred);
+	err = bl_where_set(where, &pos, err, false);
+	bl_pos_put(&pos);
+	return err;
+}
+
+/* The rules below what is behind @pos, as bl_walk_rules() has them. */
+static int bl_pos_rules(const struct bl_pos *pos, bool own,
+			struct bl_rule_node **dirs, struct bl_space **spaces,
+			int n, int max)
+{
+	for (; pos; pos = pos->under) {
+		if (own && pos->tree && n < max) {
+			struct bl_space *space = pos->tree->space;
+
+			dirs[n] = bl_rules_dir(&space->rules, pos->name);
+			if (dirs[n]) {
+				refcount_inc(&space->ref);
+				spaces[n++] = space;
+			}
+		}
+		if (pos->inner)
+			n = bl_pos_rules(pos->inner, true, dirs, spaces, n,
+					 max);
+	}
+	return n;
 }
 
 /**
@@ -1004,19 +1502,14 @@ int bl_walk_rules(struct bl_tree *tree, const char *path,
 		  struct bl_rule_node **dirs, struct bl_space **spaces, int max)
 {
 	struct bl_walk walk = {};
-	struct bl_pos pos = {}, *at;
+	const struct cred *cred = override_creds(tree->cred);
+	struct bl_pos pos = {};
 	int err, n = 0;
 
 	err = bl_walk_inside(&walk, tree, &tree->carrier->real, path, &pos);
-	for (at = pos.inner; !err && at && n < max; at = at->inner) {
-		if (!at->tree)
-			continue;
-		dirs[n] = bl_rules_dir(&at->tree->space->rules, at->name);
-		if (!dirs[n])
-			continue;
-		refcount_inc(&at->tree->space->ref);
-		spaces[n++] = at->tree->space;
-	}
+	revert_creds(cred);
+	if (!err)
+		n = bl_pos_rules(&pos, false, dirs, spaces, 0, max);
 	bl_pos_put(&pos);
 	return err ?: n;
 }

@@ -375,25 +375,29 @@ TEST_F(create, CR7_flags)
 	EXPECT_EQ(0, link_drop(p->v));
 }
 
-/* Flags of their own issue: clearly refused until then. */
-TEST_F(create, CR7_merged_is_refused_for_the_present)
+TEST_F(create, CR7_merged_needs_directories)
 {
 	struct place *p = &self->p;
 	const char *file = path("%s/file", p->back);
 
-	ASSERT_EQ(0, ERR(mkdir(p->v, 0755)));
 	ASSERT_EQ(0, ERR(mkdir(p->b, 0755)));
 	ASSERT_EQ(0, put(file, "file"));
+	ASSERT_EQ(0, put(p->v, "v"));
 	REFUSED(link_make_flags(p->v, p->b, BINDLINK_FLAG_MERGED, NULL, 0),
-		EOPNOTSUPP);
-	REFUSED(link_make_flags(p->v, p->b, BINDLINK_FLAG_READ_ONLY |
-				BINDLINK_FLAG_MERGED, NULL, 0), EOPNOTSUPP);
+		ENOTDIR);
+	ASSERT_EQ(0, ERR(unlink(p->v)));
+	ASSERT_EQ(0, ERR(mkdir(p->v, 0755)));
 	REFUSED(link_make_flags(p->v, file, BINDLINK_FLAG_MERGED, NULL, 0),
-		EOPNOTSUPP, ENOTDIR);
-	/* Anchorless ones, too. */
+		ENOTDIR);
+	REFUSED(link_make_flags(p->v, file, BINDLINK_FLAG_READ_ONLY |
+				BINDLINK_FLAG_MERGED, NULL, 0), ENOTDIR);
+	/* Without an original only the backing has to be one. */
 	ASSERT_EQ(0, ERR(rmdir(p->v)));
-	REFUSED(link_make_flags(p->v, p->b, BINDLINK_FLAG_MERGED, NULL, 0),
-		EOPNOTSUPP);
+	REFUSED(link_make_flags(p->v, file, BINDLINK_FLAG_MERGED, NULL, 0),
+		ENOTDIR);
+	ASSERT_EQ(0, link_make_flags(p->v, p->b, BINDLINK_FLAG_MERGED, NULL,
+				     0));
+	EXPECT_EQ(0, link_drop(p->v));
 }
 
 /* Names in an open directory, as names() gives them, and its stat. */

@@ -1,0 +1,687 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Listing directories that are made of several.
+ *
+ * The entries are told in the order of a hash of their names, which is also
+ * their position: so a position means the same whatever is made or removed, in
+ * whichever layer, and however often the directory is read anew. All layers are
+ * read at once, from the first to the last, and a name is taken from the first
+ * one that has it. So a name that is seen all the time is listed once, also
+ * while it is made or removed in another layer.
+ *
+ * What was read is kept for as much of the hash space as fits in a fixed amount
+ * of memory. That is all of it for most directories; larger ones are read once
+ * for each part. Names that have rules come from these, not from the layers.
+ *
+ * A name may go from one layer to another while they are read. So if one of them
+ * has changed since the first was begun, all are read again, and what is new is
+ * added.
+ */
+
+#include <linux/bits.h>
+#include <linux/cred.h>
+#include <linux/file.h>
+#include <linux/fs.h>
+#include <linux/iversion.h>
+#include <linux/mount.h>
+#include <linux/namei.h>
+#include <linux/once.h>
+#include <linux/random.h>
+#include <linux/sched/signal.h>
+#include <linux/siphash.h>
+#include <linux/sizes.h>
+#include <linux/slab.h>
+#include <linux/sort.h>
+
+#include "bindlink.h"
+
+/* Memory for names: 8 MiB, which is some 200,000 names. */
+#define BL_MERGE_CHUNK		SZ_64K
+#define BL_MERGE_CHUNKS		128
+
+/* Positions: "." and ".." before the names, and one behind all of them. */
+#define BL_MERGE_FIRST		2
+#define BL_MERGE_END		BIT_ULL(62)
+
+/* How often to read layers that go on changing. */
+#define BL_MERGE_PASSES		8
+
+/**
+ * struct bl_merge_entry - a name that was read
+ * @pos: its position
+ * @ino: inode number
+ * @layer: which layer it is from: 0 for names with rules, 1 for the first
+ * @type: DT_*
+ * @len: bytes of @name
+ * @name: the name, without NUL
+ */
+struct bl_merge_entry {
+	u64 pos;
+	u64 ino;
+	u8 layer;
+	u8 type;
+	u8 len;
+	char name[] __counted_by(len);
+};
+
+/**
+ * struct bl_merge - an open directory that is made of several
+ * @files: the directories behind it, first layer first
+ * @nr_files: entries of @files
+ * @chunks: memory for the names that were read
+ * @nr_chunks: entries of @chunks that are used
+ * @used: bytes used of the last chunk
+ * @sorted: the names by position, each name once
+ * @nr: entries of @sorted
+ * @limit: entries for which there is room in @sorted
+ * @count: names in @chunks
+ * @start: first position for which the names were read
+ * @end: position up to which they were; 0 when none were
+ * @dots: inode numbers of "." and ".."
+ *
+ * Used with the lock of the file's position held.
+ */
+struct bl_merge {
+	struct file **files;
+	unsigned int nr_files;
+	void *chunks[BL_MERGE_CHUNKS];
+	unsigned int nr_chunks;
+	size_t used;
+	struct bl_merge_entry **sorted;
+	unsigned int nr;
+	unsigned int limit;
+	unsigned int count;
+	u64 start;
+	u64 end;
+	u64 dots[2];
+};
+
+/**
+ * struct bl_merge_read - one layer is being read
+ * @ctx: what the filesystem is given
+ * @merge: where to put the names
+ * @rules: the names that have rules
+ * @layer: which layer
+ * @err: why reading was stopped
+ * @called: the filesystem had an entry
+ */
+struct bl_merge_read {
+	struct dir_context ctx;
+	struct bl_merge *merge;
+	struct bl_dir_rules *rules;
+	unsigned int layer;
+	int err;
+	bool called;
+};
+
+static u64 bl_merge_pos(const char *name, unsigned int len)
+{
+	static siphash_key_t key;
+
+	/* Nobody shall be able to make names that collide. */
+	get_random_once(&key, sizeof(key));
+	return BL_MERGE_FIRST + (siphash(name, len, &key) >> 3);
+}
+
+/* Forget the names that were read. */
+static void bl_merge_forget(struct bl_merge *merge)
+{
+	while (merge->nr_chunks)
+		kvfree(merge->chunks[--merge->nr_chunks]);
+	kvfree(merge->sorted);
+	merge->sorted = NULL;
+	merge->used = BL_MERGE_CHUNK;
+	merge->count = 0;
+	merge->nr = 0;
+	merge->limit = 0;
+	merge->end = 0;
+}
+
+static size_t bl_merge_size(unsigned int len)
+{
+	return ALIGN(offsetof(struct bl_merge_entry, name) + len,
+		     __alignof__(struct bl_merge_entry));
+}
+
+/**
+ * struct bl_merge_iter - where in the names that were read
+ * @chunk: which chunk
+ * @at: where in it
+ */
+struct bl_merge_iter {
+	unsigned int chunk;
+	size_t at;
+};
+
+/* Whether @size bytes fit at @iter; otherwise in the chunk behind it. */
+static struct bl_merge_entry *bl_merge_at(struct bl_merge *merge,
+					  struct bl_merge_iter *iter,
+					  size_t size)
+{
+	struct bl_merge_entry *entry;
+
+	if (iter->at + size > BL_MERGE_CHUNK) {
+		iter->chunk++;
+		iter->at = 0;
+	}
+	entry = merge->chunks[iter->chunk] + iter->at;
+	iter->at += size;
+	return entry;
+}
+
+/* The next of the names that were read. A chunk's rest begins with len 0. */
+static struct bl_merge_entry *bl_merge_next(struct bl_merge *merge,
+					    struct bl_merge_iter *iter)
+{
+	struct bl_merge_entry *entry;
+
+	if (iter->at + sizeof(*entry) > BL_MERGE_CHUNK ||
+	    !((struct bl_merge_entry *)(merge->chunks[iter->chunk] +
+					iter->at))->len) {
+		iter->chunk++;
+		iter->at = 0;
+	}
+	entry = merge->chunks[iter->chunk] + iter->at;
+	iter->at += bl_merge_size(entry->len);
+	return entry;
+}
+
+static void bl_merge_close(struct bl_merge *merge, struct bl_merge_iter *end)
+{
+	size_t left = BL_MERGE_CHUNK - end->at;
+
+	if (left >= sizeof(struct bl_merge_entry))
+		memset(merge->chunks[end->chunk] + end->at, 0,
+		       sizeof(struct bl_merge_entry));
+}
+
+/* There is no more room: do with the first half of the positions. */
+static void bl_merge_halve(struct bl_merge *merge)
+{
+	struct bl_merge_iter from = {}, to = {};
+	unsigned int n = merge->count;
+	struct bl_merge_entry *entry, *copy;
+	struct bl_merge_iter before;
+
+	merge->end = merge->start + (merge->end - merge->start) / 2;
+	merge->nr = 0;
+	merge->count = 0;
+	while (n--) {
+		entry = bl_merge_next(merge, &from);
+		if (entry->pos >= merge->end)
+			continue;
+		before = to;
+		copy = bl_merge_at(merge, &to, bl_merge_size(entry->len));
+		if (before.chunk != to.chunk)
+			bl_merge_close(merge, &before);
+		memmove(copy, entry, bl_merge_size(entry->len));
+		merge->count++;
+	}
+	while (merge->nr_chunks > to.chunk + 1)
+		kvfree(merge->chunks[--merge->nr_chunks]);
+	merge->used = to.at;
+}
+
+/* The first entry at @pos or behind it. */
+static unsigned int bl_merge_search(const struct bl_merge *merge, u64 pos)
+{
+	unsigned int low = 0, high = merge->nr;
+
+	while (low < high) {
+		unsigned int middle = low + (high - low) / 2;
+
+		if (merge->sorted[middle]->pos < pos)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}
+
+/* Whether the layers had the name when they were read before. */
+static bool bl_merge_known(const struct bl_merge *merge, u64 pos,
+			   const char *name, unsigned int len)
+{
+	unsigned int i;
+
+	for (i = bl_merge_search(merge, pos);
+	     i < merge->nr && merge->sorted[i]->pos == pos; i++)
+		if (merge->sorted[i]->len == len &&
+		    !memcmp(merge->sorted[i]->name, name, len))
+			return true;
+	return false;
+}
+
+static int bl_merge_add(struct bl_merge *merge, const char *name,
+			unsigned int len, u64 ino, unsigned int type,
+			unsigned int layer)
+{
+	u64 pos = bl_merge_pos(name, len);
+	struct bl_merge_entry *entry;
+	struct bl_merge_iter at;
+	void *chunk;
+
+	if (bl_merge_known(merge, pos, name, len))
+		return 0;
+	while (pos >= merge->start && pos < merge->end &&
+	       merge->used + bl_merge_size(len) > BL_MERGE_CHUNK) {
+		if (merge->nr_chunks == BL_MERGE_CHUNKS) {
+			bl_merge_halve(merge);
+			continue;
+		}
+		chunk = kvmalloc(BL_MERGE_CHUNK, GFP_KERNEL_ACCOUNT);
+		if (!chunk)
+			return -ENOMEM;
+		if (merge->nr_chunks) {
+			at.chunk = merge->nr_chunks - 1;
+			at.at = merge->used;
+			bl_merge_close(merge, &at);
+		}
+		merge->chunks[merge->nr_chunks++] = chunk;
+		merge->used = 0;
+	}
+	if (pos < merge->start || pos >= merge->end)
+		return 0;
+
+	entry = merge->chunks[merge->nr_chunks - 1] + merge->used;
+	merge->used += bl_merge_size(len);
+	merge->count++;
+	entry->pos = pos;
+	entry->ino = ino;
+	entry->layer = layer;
+	entry->type = type;
+	entry->len = len;
+	memcpy(entry->name, name, len);
+	return 0;
+}
+
+static bool bl_merge_actor(struct dir_context *ctx, const char *name, int len,
+			   loff_t offset, u64 ino, unsigned int type)
+{
+	struct bl_merge_read *read = container_of(ctx, struct bl_merge_read,
+						  ctx);
+	struct bl_rule rule;
+
+	read->called = true;
+	if (len <= 2 && !memcmp(name, "..", len)) {
+		if (read->layer == 1)
+			read->merge->dots[len - 1] = ino;
+		return true;
+	}
+	if (len > NAME_MAX)
+		read->err = -EIO;
+	else if (bl_dir_rules_find(read->rules, name, len, &rule) < 0)
+		read->err = bl_merge_add(read->merge, name, len, ino, type,
+					 read->layer);
+	if (!read->err && fatal_signal_pending(current))
+		read->err = -EINTR;
+	return !read->err;
+}
+
+static int bl_merge_read_layer(struct bl_merge *merge, struct bl_dir_rules *rules,
+			       unsigned int i)
+{
+	struct bl_merge_read read = {
+		.ctx.actor = bl_merge_actor,
+		.merge = merge,
+		.rules = rules,
+		.layer = i + 1,
+	};
+	struct file *file = merge->files[i];
+	loff_t pos = vfs_llseek(file, 0, SEEK_SET);
+	int err = pos < 0 ? pos : 0;
+
+	while (!err) {
+		read.called = false;
+		err = iterate_dir(file, &read.ctx) ?: read.err;
+		/* A directory that was removed is empty. */
+		if (err == -ENOENT && IS_DEADDIR(file_inode(file)))
+			return 0;
+		file->f_pos = read.ctx.pos;
+		cond_resched();
+		/* Some filesystems come back before the end. */
+		if (!read.called)
+			break;
+	}
+	return err;
+}
+
+/* The names that have rules. */
+static int bl_merge_read_rules(struct bl_merge *merge, struct dentry *dir,
+			       struct bl_dir_rules *rules)
+{
+	char name[NAME_MAX + 1];
+	struct bl_rule rule;
+	u32 serial;
+	int i, type;
+	u64 ino;
+
+	for (i = 0; i < rules->nr; i++) {
+		serial = 0;
+		for (;;) {
+			bool more;
+
+			scoped_guard(rcu)
+				more = bl_rule_next(rules->dirs[i], &serial,
+						    name, &rule);
+			if (!more)
+				break;
+			type = bl_dir_rule_type(dir, name, true, &ino);
+			if (type == DT_UNKNOWN)
+				continue;
+			if (type >= 0)
+				type = bl_merge_add(merge, name, strlen(name),
+						    ino, type, 0);
+			if (type < 0)
+				return type;
+		}
+	}
+	return 0;
+}
+
+static int bl_merge_order(const void *a, const void *b)
+{
+	const struct bl_merge_entry *x = *(const struct bl_merge_entry **)a;
+	const struct bl_merge_entry *y = *(const struct bl_merge_entry **)b;
+	int diff;
+
+	if (x->pos != y->pos)
+		return x->pos < y->pos ? -1 : 1;
+	diff = x->len - y->len ?: memcmp(x->name, y->name, x->len);
+	return diff ?: x->layer - y->layer;
+}
+
+static int bl_merge_sort(struct bl_merge *merge)
+{
+	struct bl_merge_entry *last = NULL;
+	struct bl_merge_iter iter = {};
+	unsigned int i;
+
+	merge->nr = 0;
+	if (merge->limit < merge->count) {
+		kvfree(merge->sorted);
+		merge->limit = 0;
+		merge->sorted = kvmalloc_array(merge->count,
+					       sizeof(*merge->sorted),
+					       GFP_KERNEL_ACCOUNT);
+		if (!merge->sorted)
+			return -ENOMEM;
+		merge->limit = merge->count;
+	}
+	for (i = 0; i < merge->count; i++)
+		merge->sorted[i] = bl_merge_next(merge, &iter);
+	sort(merge->sorted, merge->count, sizeof(*merge->sorted),
+	     bl_merge_order, NULL);
+	for (i = 0; i < merge->count; i++) {
+		struct bl_merge_entry *entry = merge->sorted[i];
+
+		if (last && last->len == entry->len &&
+		    !memcmp(last->name, entry->name, entry->len))
+			continue;
+		last = entry;
+		merge->sorted[merge->nr++] = entry;
+	}
+	return 0;
+}
+
+static void bl_merge_close_files(struct bl_merge *merge)
+{
+	while (merge->nr_files)
+		fput(merge->files[--merge->nr_files]);
+	kfree(merge->files);
+	merge->files = NULL;
+}
+
+/* The file in which the directory @layer is open already, or NULL. */
+static struct file *bl_merge_opened(const struct bl_merge *merge,
+				    const struct bl_layer *layer)
+{
+	unsigned int i;
+
+	for (i = 0; i < merge->nr_files; i++)
+		if (merge->files[i]->f_path.dentry == layer->path.dentry)
+			return get_file(merge->files[i]);
+	return NULL;
+}
+
+/* Open @layer as the one who has opened @file, if that is permitted. */
+static struct file *bl_merge_open_layer(const struct bl_layer *layer,
+					const struct file *file)
+{
+	struct path path = {
+		.mnt = layer->mnt->mnt,
+		.dentry = layer->path.dentry,
+	};
+	const struct cred *old = override_creds(file->f_cred);
+	int err;
+
+	err = inode_permission(mnt_idmap(path.mnt), d_inode(path.dentry),
+			       MAY_OPEN | MAY_READ);
+	revert_creds(old);
+	return err ? ERR_PTR(err) :
+		     dentry_open(&path, file->f_flags, file->f_cred);
+}
+
+/*
+ * Open what @dentry is made of now with the opener's credentials. What it was
+ * made of when it was opened goes on to be listed where that cannot be told.
+ */
+static int bl_merge_open_layers(struct bl_merge *merge, struct dentry *dentry,
+				const struct file *file)
+{
+	struct bl_merge opened = {};
+	struct bl_where where;
+	const struct cred *old;
+	struct bl_mnt *mnt;
+	struct file *real;
+	unsigned int i;
+	int err;
+
+	old = override_creds(bl_tree(dentry->d_sb)->cred);
+	err = bl_dentry_walk(dentry, &where, &mnt);
+	revert_creds(old);
+	if (err || !where.merged) {
+		if (err != -ENOMEM)
+			err = 0;
+		goto out;
+	}
+	err = -ENOMEM;
+	opened.files = kcalloc(where.nr, sizeof(*opened.files),
+			       GFP_KERNEL_ACCOUNT);
+	if (!opened.files)
+		goto out;
+	for (i = 0, err = 0; i < where.nr; i++) {
+		struct bl_layer *layer = &where.layers[i];
+
+		if (!layer->path.dentry || !d_can_lookup(layer->path.dentry))
+			continue;
+		real = bl_merge_opened(merge, layer);
+		if (!real)
+			real = bl_merge_open_layer(layer, file);
+		if (IS_ERR(real)) {
+			err = PTR_ERR(real);
+			break;
+		}
+		opened.files[opened.nr_files++] = real;
+	}
+	if (!err) {
+		swap(merge->files, opened.files);
+		swap(merge->nr_files, opened.nr_files);
+	}
+	bl_merge_close_files(&opened);
+out:
+	bl_where_put(&where);
+	bl_mnt_put(mnt);
+	return err;
+}
+
+/* What changes when one of the directories does. */
+static u64 bl_merge_version(const struct bl_merge *merge)
+{
+	struct timespec64 mtime;
+	struct inode *inode;
+	unsigned int i;
+	u64 sum = 0;
+
+	for (i = 0; i < merge->nr_files; i++) {
+		inode = file_inode(merge->files[i]);
+		mtime = inode_get_mtime(inode);
+		/* Not all filesystems count; times may stand still. */
+		if (IS_I_VERSION(inode))
+			sum += inode_query_iversion(inode);
+		sum = sum * GOLDEN_RATIO_64 + mtime.tv_sec + mtime.tv_nsec +
+		      i_size_read(inode) + IS_DEADDIR(inode);
+	}
+	return sum;
+}
+
+/* Read all layers until nothing has changed in between. */
+static int bl_merge_read_all(struct bl_merge *merge, struct bl_dir_rules *rules)
+{
+	unsigned int i, dead, passes = 0;
+	u64 version;
+	int err = 0;
+
+	do {
+		version = bl_merge_version(merge);
+		for (i = 0, dead = 0; !err && i < merge->nr_files; i++) {
+			err = bl_merge_read_layer(merge, rules, i);
+			dead += IS_DEADDIR(file_inode(merge->files[i]));
+		}
+		if (!err)
+			err = bl_merge_sort(merge);
+	} while (!err && version != bl_merge_version(merge) &&
+		 ++passes < BL_MERGE_PASSES);
+	return err ?: dead && dead == merge->nr_files ? -ENOENT : 0;
+}
+
+/* Read the names from position @start on. */
+static int bl_merge_fill(struct bl_merge *merge, struct file *file, u64 start)
+{
+	struct dentry *dentry = file->f_path.dentry;
+	struct bl_dir_rules rules;
+	int err;
+
+	bl_merge_forget(merge);
+	err = bl_merge_open_layers(merge, dentry, file);
+	if (err)
+		return err;
+	err = bl_dir_rules_get(dentry, true, &rules);
+	if (err)
+		return err;
+	merge->start = start;
+	merge->end = BL_MERGE_END;
+	err = bl_merge_read_all(merge, &rules);
+	if (!err)
+		err = bl_merge_read_rules(merge, dentry, &rules);
+	if (!err)
+		err = bl_merge_sort(merge);
+	bl_dir_rules_put(&rules);
+	if (err)
+		bl_merge_forget(merge);
+	return err;
+}
+
+static bool bl_merge_emit_dots(struct bl_merge *merge, struct dir_context *ctx)
+{
+	for (; ctx->pos < BL_MERGE_FIRST; ctx->pos++)
+		if (!dir_emit(ctx, "..", ctx->pos + 1, merge->dots[ctx->pos],
+			      DT_DIR))
+			return false;
+	return true;
+}
+
+/**
+ * bl_merge_iterate - ->iterate_shared() of a directory that is made of several
+ * @file: open directory
+ * @ctx: where to list to
+ *
+ * Return: 0, -ENOMEM, -EINTR, or an error of a filesystem behind.
+ */
+int bl_merge_iterate(struct file *file, struct dir_context *ctx)
+{
+	struct bl_merge *merge = bl_file_merge(file);
+	unsigned int i;
+	int err;
+
+	/* Whoever begins again is told what is there now. */
+	if (!ctx->pos)
+		bl_merge_forget(merge);
+	while (ctx->pos < BL_MERGE_END) {
+		u64 pos = max_t(u64, ctx->pos, BL_MERGE_FIRST);
+
+		if (pos < merge->start || pos >= merge->end) {
+			err = bl_merge_fill(merge, file, pos);
+			if (err)
+				return err;
+		}
+		if (!bl_merge_emit_dots(merge, ctx))
+			return 0;
+		for (i = bl_merge_search(merge, pos); i < merge->nr; i++) {
+			struct bl_merge_entry *entry = merge->sorted[i];
+
+			ctx->pos = entry->pos;
+			if (!dir_emit(ctx, entry->name, entry->len, entry->ino,
+				      entry->type))
+				return 0;
+			ctx->pos = entry->pos + 1;
+		}
+		ctx->pos = merge->end;
+	}
+	/* Few read on from here. */
+	bl_merge_forget(merge);
+	return 0;
+}
+
+/**
+ * bl_merge_llseek - ->llseek() of a directory that is made of several
+ * @file: open directory
+ * @offset: as for lseek(2)
+ * @whence: as for lseek(2); positions are those that listing gave
+ *
+ * Return: the new position, or -EINVAL.
+ */
+loff_t bl_merge_llseek(struct file *file, loff_t offset, int whence)
+{
+	if (whence == SEEK_CUR && !offset)
+		return file->f_pos;
+	if (whence != SEEK_SET || offset < 0)
+		return -EINVAL;
+	file->f_pos = offset;
+	return offset;
+}
+
+/**
+ * bl_merge_open - open all that a directory is made of
+ * @file: directory that is being opened
+ *
+ * Return: what listing it needs, for bl_merge_release(), NULL if it is not made
+ * of several any more, or ERR_PTR().
+ */
+struct bl_merge *bl_merge_open(const struct file *file)
+{
+	struct bl_merge *merge = kzalloc(sizeof(*merge), GFP_KERNEL_ACCOUNT);
+	int err;
+
+	if (!merge)
+		return ERR_PTR(-ENOMEM);
+	merge->used = BL_MERGE_CHUNK;
+	merge->dots[0] = 1;
+	merge->dots[1] = 1;
+	err = bl_merge_open_layers(merge, file->f_path.dentry, file);
+	if (!err && merge->nr_files)
+		return merge;
+	bl_merge_release(merge);
+	return ERR_PTR(err);
+}
+
+/**
+ * bl_merge_release - undo bl_merge_open()
+ * @merge: what it returned
+ */
+void bl_merge_release(struct bl_merge *merge)
+{
+	bl_merge_forget(merge);
+	bl_merge_close_files(merge);
+	kfree(merge);
+}
