@@ -4,12 +4,13 @@
 # make demo       show bind links in a virtual machine
 # make check      all tests, on the stock and on the debug kernel
 # make bench      instruction counts, beside bind mounts and overlayfs
-# make lint       sparse, checkpatch, cppcheck, clang-tidy, shellcheck
+# make lint       sparse, checkpatch, cppcheck, clang-tidy, shellcheck, groff
 # make install    DESTDIR, PREFIX and KVER are honoured; also uninstall
 # make deps       the Debian packages that all this needs (root)
 
 O ?= $(CURDIR)/build
 PREFIX ?= /usr/local
+MANDIR ?= $(PREFIX)/share/man
 DESTDIR ?=
 
 # The newest headers that are installed, or KVER.
@@ -67,12 +68,14 @@ install: all
 	install -D -m 644 $(O)/kmod/bindlink.ko $(DESTDIR)$(MODDIR)/bindlink.ko
 	$(MAKE) -C lib install O=$(O)/lib PREFIX=$(PREFIX) DESTDIR=$(DESTDIR)
 	$(MAKE) -C cli install O=$(O)/cli LIB_O=$(O)/lib PREFIX=$(PREFIX) DESTDIR=$(DESTDIR)
+	install -D -m 644 docs/bindlink.7 $(DESTDIR)$(MANDIR)/man7/bindlink.7
 	$(if $(DESTDIR),,depmod $(KVER))
 
 uninstall:
 	rm -f $(DESTDIR)$(MODDIR)/bindlink.ko
 	$(MAKE) -C lib uninstall O=$(O)/lib PREFIX=$(PREFIX) DESTDIR=$(DESTDIR)
 	$(MAKE) -C cli uninstall O=$(O)/cli LIB_O=$(O)/lib PREFIX=$(PREFIX) DESTDIR=$(DESTDIR)
+	rm -f $(DESTDIR)$(MANDIR)/man7/bindlink.7
 	$(if $(DESTDIR),,depmod $(KVER))
 
 clean:

@@ -2,13 +2,13 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # What can be found by reading: compiler warnings, sparse, checkpatch, cppcheck,
-# clang-tidy, shellcheck. Ends with an error if there is anything to say.
+# clang-tidy, shellcheck, groff. Ends with an error if there is anything to say.
 
 set -uo pipefail
 
 top=$(cd "$(dirname "$0")/.." && pwd)
 cd "$top" || exit 1
-for tool in sparse cppcheck clang-tidy shellcheck; do
+for tool in sparse cppcheck clang-tidy shellcheck groff; do
 	command -v "$tool" >/dev/null || {
 		echo "lint.sh: $tool is missing; try: apt-get install $tool" >&2
 		exit 1
@@ -61,4 +61,7 @@ say "cppcheck and clang-tidy" "$({ make -s -C lib lint && make -s -C cli lint; }
 	2>&1 | grep -E '(error|warning):')"
 say shellcheck "$(find . -path ./build -prune -o -name '*.sh' \
 	-exec shellcheck .ci/run {} + 2>&1)"
+say "manual pages" "$(for page in docs/*.[1-9]; do
+		groff -man -ww -z -Tutf8 "$page"
+	done 2>&1)"
 exit $failed
