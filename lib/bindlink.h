@@ -139,8 +139,9 @@ const char *bindlink_message(const struct bindlink *handle);
  *	-ENOTDIR	following @backing failed; @backing ends in a slash but
  *			is not a directory; or BINDLINK_FLAG_MERGED with
  *			something that is not a directory
- *	-EINVAL		@virtual_path is "/", @flags has unknown bits, or an
- *			exception is not below @virtual_path
+ *	-EINVAL		@virtual_path is "/", @flags has unknown bits, an
+ *			exception is not below @virtual_path, or there are
+ *			exceptions and @virtual_path does not exist
  *	-EBUSY		something is mounted at @virtual_path, in a directory
  *			that carries other links
  *	-EOPNOTSUPP	the kernel module cannot make such a link
