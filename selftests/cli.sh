@@ -169,15 +169,12 @@ esac
 try 0 bindlinkctl remove v
 rmdir v/keep v/also
 
-begin AP3_refusals_of_what_is_to_come
-for option in --merge "--read-only --merge"; do
+begin AP3_kinds_and_carriers_by_option
+for option in --merge "--read-only --merge" "--attach path" "--attach auto"; do
 	# shellcheck disable=SC2086	# words they are
-	refused "$work" create $option "$work/v" "$work/b"
+	try 0 bindlinkctl create $option v b
+	try 0 bindlinkctl remove v
 done
-try 0 bindlinkctl create --attach path v b
-try 0 bindlinkctl remove v
-try 0 bindlinkctl create --attach auto v b
-try 0 bindlinkctl remove v
 expect "no link" 0 "$(links)"
 
 # By absolute paths: a shell that is in a directory already stays in the one
