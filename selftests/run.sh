@@ -18,16 +18,20 @@ programs=(
 	create_test shadow_test late_binding_test remove_test dir_test io_test
 	lock_test exec_test xattr_test perm_test library_test netlink_test
 	anchorless_test act_test nested_test chain_test namespace_test
-	backing_mount_test readonly_test exception_test
+	backing_mount_test readonly_test exception_test merged_test
+	merged_list_test combine_test
 	oracle_test storm_test kill_test parallel_test fault_test
-	nested_storm_test
+	nested_storm_test merged_storm_test
 )
 scripts=(cli.sh lifetime.sh ynl.py)
 # These take long under KASAN: there not on each filesystem.
 heavy=(
 	anchorless_test act_test nested_test chain_test namespace_test
-	backing_mount_test readonly_test exception_test nested_storm_test
+	backing_mount_test readonly_test exception_test merged_test
+	merged_list_test combine_test nested_storm_test merged_storm_test
+	parallel_test
 )
+heaviest=(merged_test merged_storm_test)
 
 if [ "${1:-}" = -l ]; then
 	printf '%s\n' "${programs[@]}" "${scripts[@]}"
@@ -39,9 +43,10 @@ if grep -qs '^CONFIG_KASAN=y' /proc/config.gz 2>/dev/null ||
 	zgrep -qs '^CONFIG_KASAN=y' /proc/config.gz; then
 	debug=yes
 fi
-# The command is tested on the stock kernel: most of that is Python, which is
-# slow there, and the library's calls are made by all other programs.
-[ -z "$debug" ] || scripts=(lifetime.sh ynl.py)
+# The command, and what is left when a link is gone, are tested on the stock
+# kernel: most of that is Python, which is slow there. The library's calls are
+# made by all other programs, and the VM looks for leaks at its end.
+[ -z "$debug" ] || scripts=(ynl.py)
 if [ $# -gt 0 ]; then
 	wanted=("$@")
 else
@@ -159,6 +164,7 @@ run()
 	esac
 	if [ -n "$debug" ] && [[ " ${heavy[*]} " == *" $name "* ]]; then
 		variants=(-v ext4 -v cross)
+		[[ " ${heaviest[*]} " != *" $name "* ]] || variants=(-v cross)
 	fi
 	echo "# Subtest: $name"
 	if [ -x "$command" ]; then
