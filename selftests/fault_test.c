@@ -15,19 +15,8 @@
 #include <sys/xattr.h>
 
 #include "kselftest_harness.h"
+#include "fault.h"
 #include "nl.h"
-#include "place.h"
-
-#define FAILSLAB	"/sys/kernel/debug/failslab/"
-
-struct faults {
-	struct place p;
-	int nth;
-	unsigned int turn;
-	unsigned int step;
-	unsigned int injected;
-	char seen[80];
-};
 
 FIXTURE(fault)
 {
@@ -43,60 +32,6 @@ FIXTURE_VARIANT(fault)
 FIXTURE_VARIANT_ADD(fault, tmpfs) { .fs = "tmpfs", .module_only = false, };
 FIXTURE_VARIANT_ADD(fault, ext4) { .fs = "ext4", .module_only = true, };
 
-/* Writes to a file that is there: 0 or a negative errno. */
-static int tell(const char *file, const char *text)
-{
-	int fd = open(file, O_WRONLY | O_CLOEXEC);
-	int err = 0;
-
-	if (fd < 0)
-		return -errno;
-	if (write(fd, text, strlen(text)) < 0)
-		err = -errno;
-	close(fd);
-	return err;
-}
-
-/* Where the module's code is, so that only what it calls can fail. */
-static int only_the_module(bool only)
-{
-	unsigned long start, size = 0;
-	char name[64];
-	FILE *in;
-	int err;
-
-	if (!only)
-		return tell(FAILSLAB "require-start", "0") ?:
-		       tell(FAILSLAB "require-end", "0xffffffffffffffff");
-	if (sscanf(get("/sys/module/bindlink/sections/.text"), "%lx",
-		   &start) != 1)
-		return -ENOENT;
-	in = fopen("/proc/modules", "re");
-	while (in && fscanf(in, "%63s %lu %*[^\n]", name, &size) == 2)
-		if (!strcmp(name, "bindlink"))
-			break;
-	if (in)
-		fclose(in);
-	err = tell(FAILSLAB "require-start", path("%#lx", start));
-	return err ?: tell(FAILSLAB "require-end",
-			   path("%#lx", start + size));
-}
-
-/* Returns NULL, or why there can be no test. */
-static const char *faults_make(struct faults *f, const char *fs,
-			       bool module_only)
-{
-	umask(022);
-	f->nth = open("/proc/thread-self/fail-nth", O_RDWR | O_CLOEXEC);
-	/* Those that may sleep too, which are most of them. */
-	if (f->nth < 0 || tell(FAILSLAB "ignore-gfp-wait", "N") ||
-	    tell(FAILSLAB "verbose", "0"))
-		return "no fault injection";
-	if (only_the_module(module_only))
-		return "no filter by stack trace in this kernel";
-	return place_make(&f->p, fs, fs);
-}
-
 FIXTURE_SETUP(fault)
 {
 	const char *why = faults_make(&self->f, variant->fs,
@@ -109,43 +44,7 @@ FIXTURE_SETUP(fault)
 
 FIXTURE_TEARDOWN_PARENT(fault)
 {
-	only_the_module(false);
-	EXPECT_EQ(NULL, place_drop(&self->f.p));
-}
-
-/* From here on the @n-th allocation fails. */
-static bool faults_begin(struct faults *f, unsigned int n)
-{
-	return dprintf(f->nth, "%u", n) > 0;
-}
-
-/* Whether none had to fail, because there were not so many. */
-static bool faults_end(struct faults *f)
-{
-	int left;
-
-	/*
-	 * Copying the answer may be what fails, and then the operation had got
-	 * through.
-	 */
-	memset(f->seen, 0, sizeof(f->seen));
-	left = pread(f->nth, f->seen, sizeof(f->seen) - 1, 0) > 0 ?
-	       atoi(f->seen) : 1;
-	while (dprintf(f->nth, "0") < 0)
-		;
-	return left > 0;
-}
-
-/*
- * Errors that a failed allocation, or a failed copy from or to a user, may
- * cause; the kernel says ENFILE where there is no memory for a file, and ENOLCK
- * for a lock.
- */
-static bool excused(int err)
-{
-	return !err || err == ENOMEM || err == EFAULT || err == ENOBUFS ||
-	       err == EIO || err == ENOSPC || err == EAGAIN || err == ENFILE ||
-	       err == ENOLCK;
+	EXPECT_EQ(NULL, faults_drop(&self->f));
 }
 
 /* Each operation: what is there beforehand, and what is done. */
@@ -453,13 +352,6 @@ static struct rule *rule(const char *virt, const char *real, const char *view)
 	return &rules[nr_rules++];
 }
 
-static bool is_dir(const char *at)
-{
-	struct stat sb;
-
-	return at && !lstat(at, &sb) && S_ISDIR(sb.st_mode);
-}
-
 /* What is to be seen by @name in @dir; false if that is nothing. */
 static bool spot_child(const struct spot *dir, const char *name,
 		       struct spot *child)
@@ -506,29 +398,6 @@ static struct spot spot_at(const struct spot *from, const char *rest)
 	return at;
 }
 
-#define MOST_NAMES	64
-
-struct list {
-	const char *names[MOST_NAMES];
-	int n;
-};
-
-static void list_add(struct list *list, const char *name, bool once)
-{
-	int i;
-
-	if (!strcmp(name, ".") || !strcmp(name, ".."))
-		return;
-	for (i = 0; i < list->n && once; i++)
-		if (!strcmp(list->names[i], name))
-			return;
-	for (i = list->n; i && strcmp(list->names[i - 1], name) > 0; i--)
-		list->names[i] = list->names[i - 1];
-	list->names[i] = name;
-	if (++list->n == MOST_NAMES)
-		abort();
-}
-
 /* What a listing of @dir has to say. */
 static void list_spot(struct list *list, const struct spot *dir)
 {
@@ -558,42 +427,6 @@ static void list_spot(struct list *list, const struct spot *dir)
 	for (i = 0; i < (unsigned int)all.n; i++)
 		if (spot_child(dir, all.names[i], &child))
 			list_add(list, all.names[i], false);
-}
-
-static char entries[16384] __attribute__((aligned(8)));
-
-/* What a listing says: 0 or errno.  @list is good until the next one. */
-static int list_dir(struct list *list, const char *dir)
-{
-	struct dirent64 *d;
-	ssize_t n, size = 0, at;
-	int fd, err = 0;
-
-	list->n = 0;
-	fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (fd < 0)
-		return errno;
-	/* After an error that came late there may be more. */
-	while ((n = getdents64(fd, entries + size, sizeof(entries) - size)) > 0)
-		size += n;
-	if (n < 0)
-		err = errno;
-	close(fd);
-	for (at = 0; at < size; at += d->d_reclen) {
-		d = (struct dirent64 *)(entries + at);
-		list_add(list, d->d_name, false);
-	}
-	return err;
-}
-
-static bool list_same(const struct list *a, const struct list *b)
-{
-	int i;
-
-	for (i = 0; i < a->n && i < b->n; i++)
-		if (strcmp(a->names[i], b->names[i]))
-			return false;
-	return a->n == b->n;
 }
 
 static void dump_one(FILE *out, const char *at)
@@ -749,17 +582,6 @@ static int add_rule(const char *virt, const char *back, const char *view)
 	return -link_make(r->virt, back);
 }
 
-/* Another mount of @dir, upon which no tree is. */
-static const char *raw_of(const struct place *p, const char *dir)
-{
-	const char *at = path("%s/raw", p->top);
-
-	if (mkdir(at, 0755) || mount(dir, at, NULL, MS_BIND, NULL) ||
-	    mount(NULL, at, NULL, MS_PRIVATE, NULL))
-		return NULL;
-	return at;
-}
-
 static int world_make(const struct place *p)
 {
 	const char *sym = path("%s/sym", p->top);
@@ -833,8 +655,7 @@ FIXTURE_SETUP(fault_rules)
 
 FIXTURE_TEARDOWN_PARENT(fault_rules)
 {
-	only_the_module(false);
-	EXPECT_EQ(NULL, place_drop(&self->f.p));
+	EXPECT_EQ(NULL, faults_drop(&self->f));
 }
 
 /*
@@ -864,20 +685,11 @@ static struct list in_one;
 static char told[4096];			/* what netlink has to say */
 static size_t told_len;
 
-/* Another thing was found than there is. */
-#define WRONG	EILSEQ
-
 static int seen_as(const struct stat *sb, ino_t ino)
 {
 	if (!ino)
 		return sb->st_mode == (S_IFDIR | 0555) ? 0 : WRONG;
 	return sb->st_ino == ino ? 0 : WRONG;
-}
-
-/* The one error that this is to end with, and no other. */
-static int only(int err, int wanted)
-{
-	return err == wanted ? 0 : err ?: WRONG;
 }
 
 #define ACT_AT(name, expression)					\
@@ -1338,7 +1150,7 @@ TEST_F_TIMEOUT(fault, SE2_NE1_AN2_covering_a_tree, 900)
 
 int main(int argc, char **argv)
 {
-	if (access("/proc/self/fail-nth", F_OK) || access(FAILSLAB, F_OK))
+	if (!faults_possible())
 		ksft_exit_skip("this kernel has no fault injection\n");
 	return test_harness_run(argc, argv);
 }
