@@ -21,7 +21,7 @@ programs=(
 	backing_mount_test readonly_test exception_test merged_test
 	merged_list_test combine_test
 	oracle_test storm_test kill_test parallel_test fault_test
-	nested_storm_test merged_storm_test
+	fault_flags_test nested_storm_test merged_storm_test
 )
 scripts=(cli.sh lifetime.sh ynl.py)
 # These take long under KASAN: there not on each filesystem.
