@@ -44,7 +44,7 @@
 #define BL_MERGE_END		BIT_ULL(62)
 
 /* How often to read layers that go on changing. */
-#define BL_MERGE_PASSES		8
+#define BL_MERGE_PASSES		4
 
 /**
  * struct bl_merge_entry - a name that was read
