@@ -31,7 +31,7 @@ heavy=(
 	merged_list_test combine_test nested_storm_test merged_storm_test
 	parallel_test
 )
-heaviest=(merged_test merged_storm_test)
+heaviest=(merged_test merged_list_test merged_storm_test)
 
 if [ "${1:-}" = -l ]; then
 	printf '%s\n' "${programs[@]}" "${scripts[@]}"
