@@ -255,7 +255,7 @@ int bl_dentry_walk(struct dentry *dentry, struct bl_where *where,
 /**
  * bl_dentry_inner - whether links are below in the view of a backing path
  * @dentry: dentry of a tree
- * @viewed: set to whether there is such a view, or may be; then nothing below
+ * @viewed: set to whether there is such a view, or was; then nothing below
  *	@dentry can be looked up in a directory alone
  *
  * Return: 1, 0, or -ENOMEM, which says nothing about either.
@@ -267,6 +267,7 @@ int bl_dentry_inner(struct dentry *dentry, bool *viewed)
 	struct bl_link *link;
 	struct bl_bind *bind;
 	struct bl_mnt *mnt;
+	bool merged;
 	int err;
 
 	scoped_guard(rcu) {
@@ -282,13 +283,17 @@ int bl_dentry_inner(struct dentry *dentry, bool *viewed)
 			*viewed = node->viewed;
 			return node->inner;
 		}
+		merged = node && node->merged;
 	}
 	/* A working directory, say, that no walk has come through since. */
 	err = bl_dentry_walk(dentry, &where, &mnt);
 	bl_where_put(&where);
 	bl_mnt_put(mnt);
-	/* What the last look found there may be of another time. */
-	*viewed = true;
+	/*
+	 * What the last look found there goes on when a link is removed, but is
+	 * only a part of what was seen if that was made of several.
+	 */
+	*viewed = where.viewed || merged;
 	return err == -ENOMEM ? err : where.inner;
 }
 
