@@ -603,7 +603,7 @@ static int bl_layer_rmdir(struct dentry *dentry, const struct bl_layer *layer)
 	if (!err)
 		err = bl_change_lock(dentry, &c);
 	if (err)
-		return err == -EAGAIN ? -ESTALE : err;
+		return err == -EAGAIN ? -ENOENT : err;
 	err = d_is_positive(c.lower) ? vfs_rmdir(c.idmap, c.dir, c.lower) :
 				       -ENOENT;
 	bl_change_end(dentry, &c, &err);

@@ -418,6 +418,9 @@ int bl_merge_removable(const struct bl_where *where)
 		err = bl_layer_removable(layer);
 		if (!err)
 			err = bl_layer_empty(layer, where->cred);
+		/* Somebody else has just removed it. */
+		if (err == -ENOENT && IS_DEADDIR(d_inode(layer->path.dentry)))
+			err = 0;
 	}
 	return err;
 }
