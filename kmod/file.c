@@ -630,21 +630,21 @@ static int bl_dir_find(struct file *file, struct bl_real *real,
 			return err;
 		if (real->merged)
 			*merge = bl_merge_open(file);
-		if (IS_ERR(*merge))
-			err = PTR_ERR(*merge);
-		else if (real->gen == bl_rules_generation() &&
-			 !(real->merged && !*merge))
+		if (IS_ERR(*merge)) {
+			bl_real_put(real);
+			return PTR_ERR(*merge);
+		}
+		if ((real->gen == bl_rules_generation() &&
+		     !(real->merged && !*merge)) || ++tries == BL_DIR_TRIES)
 			return 0;
-		else if (++tries < BL_DIR_TRIES)
-			err = -EAGAIN;
-		else
+		err = dentry == dentry->d_sb->s_root ? 0 :
+		      bl_dentry_renew(dentry);
+		/* Nothing is there by that name: it goes on as what it was. */
+		if (err == -ESTALE || err == -ENOENT)
 			return 0;
-		if (!IS_ERR_OR_NULL(*merge))
+		if (*merge)
 			bl_merge_release(*merge);
 		bl_real_put(real);
-		if (err == -EAGAIN)
-			err = dentry == dentry->d_sb->s_root ? 0 :
-			      bl_dentry_renew(dentry);
 		if (err)
 			return err;
 	}
