@@ -112,6 +112,18 @@ static bool bl_root_below(struct bl_tree *tree)
 	return rule.below;
 }
 
+/* Whether links are below in the view of what the root's link leads to. */
+static bool bl_root_inner(struct bl_tree *tree)
+{
+	const struct bl_link *link;
+	const struct bl_bind *bind;
+
+	guard(rcu)();
+	link = rcu_dereference(tree->link);
+	bind = link ? rcu_dereference(link->bind) : NULL;
+	return bind && bind->inner;
+}
+
 /**
  * bl_root_way - whether the root of a tree is a directory for links alone
  * @tree: tree
@@ -119,7 +131,7 @@ static bool bl_root_below(struct bl_tree *tree)
  */
 bool bl_root_way(struct bl_tree *tree, int err)
 {
-	return tree->is_dir && bl_root_below(tree) &&
+	return tree->is_dir && (bl_root_below(tree) || bl_root_inner(tree)) &&
 	       (err == -ENOENT || err == -ENOTDIR || err == -ESTALE);
 }
 
