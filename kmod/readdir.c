@@ -42,25 +42,34 @@ struct bl_listing {
 };
 
 /**
- * bl_dir_rules_find - the rule for a name in the first table that has one
+ * bl_dir_rules_find - what all tables have for a name
  * @rules: the rules
  * @name: name, need not end in NUL
  * @len: bytes of @name
  * @rule: filled in; valid as long as the caller is on the RCU read side
  *
- * Return: which table, or -1.
+ * Return: the first table that has something, or -1.
  */
 int bl_dir_rules_find(const struct bl_dir_rules *rules, const char *name,
 		      unsigned int len, struct bl_rule *rule)
 {
-	int i;
+	struct bl_rule one;
+	int i, first = -1;
 
+	memset(rule, 0, sizeof(*rule));
 	guard(rcu)();
-	for (i = 0; i < rules->nr; i++)
-		if (bl_rule_child(&rules->spaces[i]->rules, rules->dirs[i],
-				  name, len, rule))
-			return i;
-	return -1;
+	for (i = 0; i < rules->nr; i++) {
+		if (!bl_rule_child(&rules->spaces[i]->rules, rules->dirs[i],
+				   name, len, &one))
+			continue;
+		if (first < 0)
+			first = i;
+		rule->link = rule->link ?: one.link;
+		rule->excepted |= one.excepted;
+		rule->below |= one.below;
+		rule->links += one.links;
+	}
+	return first;
 }
 
 /* Whether @name of the directory behind is not what is seen by that name. */
@@ -142,7 +151,7 @@ static int bl_listing_links(struct bl_listing *listing)
 	int i = min_t(u64, at >> BL_POS_RULES, rules->nr);
 	u32 serial = at & BL_POS_SERIAL;
 	char name[NAME_MAX + 1];
-	struct bl_rule rule, other;
+	struct bl_rule rule;
 	int type;
 	u64 ino;
 
@@ -158,7 +167,7 @@ static int bl_listing_links(struct bl_listing *listing)
 			continue;
 		}
 		type = DT_UNKNOWN;
-		if (bl_dir_rules_find(rules, name, strlen(name), &other) == i)
+		if (bl_dir_rules_find(rules, name, strlen(name), &rule) == i)
 			type = bl_dir_rule_type(listing->file->f_path.dentry,
 						name,
 						rule.link || rule.excepted,
