@@ -647,7 +647,7 @@ int bl_setattr(struct mnt_idmap *idmap, struct dentry *dentry,
  * @link: the link at the name, with a reference
  * @bind: what @link was bound to when it was looked up, with a reference
  * @gen: generation of the rules for which @link and @below hold
- * @ticket: with @merged: which walk it is from
+ * @ticket: when it was looked up: later ones have greater numbers
  * @seq: d_seq of @lower when it was looked up
  * @check: nothing can be told from @seq: look up again at each use
  * @below: there are links below the name

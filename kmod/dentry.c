@@ -570,6 +570,7 @@ static void bl_node_show(struct bl_node *node, const struct bl_where *where,
 	node->inode = d_inode(where->path.dentry);
 	node->inner = where->inner;
 	node->viewed = where->viewed;
+	node->merged = where->merged && S_ISDIR(node->inode->i_mode);
 }
 
 /*
@@ -699,8 +700,6 @@ static struct bl_node *bl_node_lookup(struct dentry *dentry,
  */
 static struct bl_node *bl_node_walked(struct dentry *dentry, bool *linked)
 {
-	static atomic64_t tickets;
-	u64 ticket = atomic64_inc_return(&tickets);
 	struct bl_where where;
 	struct bl_node *node;
 	struct bl_mnt *mnt;
@@ -714,7 +713,6 @@ static struct bl_node *bl_node_walked(struct dentry *dentry, bool *linked)
 		node = bl_node_alloc(mnt);
 	if (!IS_ERR(node)) {
 		node->check = true;
-		node->ticket = ticket;
 		node->inner = where.inner;
 		node->viewed = where.viewed;
 		node->way = where.way;
@@ -815,6 +813,8 @@ static int bl_dentry_is_way(struct dentry *dentry)
 struct bl_node *bl_node_get(struct dentry *dentry, struct dentry *parent,
 			    bool revalidate)
 {
+	static atomic64_t tickets;
+	u64 ticket = atomic64_inc_return(&tickets);
 	struct bl_node *node;
 	struct bl_real real;
 	struct bl_at at;
@@ -853,6 +853,7 @@ struct bl_node *bl_node_get(struct dentry *dentry, struct dentry *parent,
 	if (IS_ERR(node))
 		return node;
 	node->gen = at.gen;
+	node->ticket = ticket;
 	node->below = at.below;
 	if ((at.below || node->inner) &&
 	    (!node->inode || !S_ISDIR(node->inode->i_mode))) {
