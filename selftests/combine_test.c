@@ -211,23 +211,11 @@ static bool read_only(const struct seen *s)
 }
 
 /* Links or, at this level, exceptions that matter here, strictly below. */
-/* To go on where the kernel has a way to what is not seen there. */
-static bool lax;
-
 static bool leads(const struct model *m, const struct chain *up,
 		  const struct seen *s)
 {
 	int i, j;
 
-	for (i = 0; lax && i < LINKS; i++) {
-		const struct link *l = &m->links[i];
-
-		if (l->made && below(l->v, s->at))
-			return true;
-		for (j = 0; l->made && j < l->exceptions; j++)
-			if (below(l->e[j], s->at))
-				return true;
-	}
 	for (i = 0; i < LINKS; i++)
 		if (m->links[i].made && below(m->links[i].v, s->at) &&
 		    !in_chain(&m->links[i], up))
@@ -762,8 +750,6 @@ static const char *compare_stat(const struct model *m, const struct seen *s,
 
 	if (!o) {
 		find_inode(m->disk, st, &found);
-		if (lax && S_ISDIR(st->st_mode) && !found)
-			return NULL;
 		return found || st->st_mode != (S_IFDIR | 0555) ?
 			say_stat(m, st) : NULL;
 	}
@@ -1381,21 +1367,6 @@ static void may_make(struct run *r, const struct name *n, struct verdict *v)
 	}
 }
 
-/* Once more as it was before merged links were. */
-static bool merged_known(const struct area *a)
-{
-	const char *v = seen_path(a, "xa"), *b = seen_path(a, "yb");
-	bool known;
-
-	mkdir(v, 0755);
-	mkdir(b, 0755);
-	known = link_make_flags(v, b, MERGED, NULL, 0) != -EOPNOTSUPP;
-	link_drop(v);
-	rmdir(v);
-	rmdir(b);
-	return known;
-}
-
 static const char *wrong_errno(const struct verdict *v, int err)
 {
 	return path("expected %s, seen %s", say_errs(v),
@@ -1993,8 +1964,7 @@ static const struct weight {
 
 #define TREE_STEPS	18
 
-static void random_link(uint64_t *seed, struct model *m, struct do_step *d,
-			bool merged)
+static void random_link(uint64_t *seed, struct model *m, struct do_step *d)
 {
 	unsigned int flags = rnd(seed) % 4, some, i;
 
@@ -2007,8 +1977,6 @@ static void random_link(uint64_t *seed, struct model *m, struct do_step *d,
 	if (rnd(seed) % 16 == 0)
 		d->two[1] = '\0';
 	d->number = rnd(seed) % 3 ? flags : 0;
-	if (!merged)
-		d->number &= RO;
 	d->attach = rnd(seed) % 4 ? 0 : 1 + rnd(seed) % 2;
 	some = rnd(seed) % 8;
 	for (i = 0; i < EXCEPTIONS; i++) {
@@ -2032,7 +2000,7 @@ static void random_link(uint64_t *seed, struct model *m, struct do_step *d,
 
 /* A tree first, and then links and whatever happens to them. */
 static void random_step(struct run *r, struct do_step *d, uint64_t *seed,
-			int number, bool merged)
+			int number)
 {
 	static const enum op trees[] = {
 		MKDIR, MKDIR, MKDIR, MKDIR, PUT, PUT, SYMLINK,
@@ -2056,7 +2024,7 @@ static void random_step(struct run *r, struct do_step *d, uint64_t *seed,
 	}
 	switch (d->op) {
 	case LINK:
-		random_link(seed, m, d, merged);
+		random_link(seed, m, d);
 		break;
 	case DROP:
 		/* Mostly of one that is there. */
@@ -2102,12 +2070,12 @@ static void random_step(struct run *r, struct do_step *d, uint64_t *seed,
 #define CASE_STEPS	50
 
 static const char *random_case(struct run *r, const struct area *a,
-			       uint64_t seed, bool merged)
+			       uint64_t seed)
 {
 	const char *wrong = begin_case(r, a), *end;
 
 	while (r->n < CASE_STEPS && !wrong) {
-		random_step(r, &r->steps[r->n], &seed, r->n, merged);
+		random_step(r, &r->steps[r->n], &seed, r->n);
 		wrong = do_one(r, &r->steps[r->n++]);
 	}
 	end = end_case(r, wrong);
@@ -2328,18 +2296,16 @@ TEST_F_TIMEOUT(combine, NE1_NE6_CH1_CH5_EX2_LB4_random_links, 900)
 {
 	const char *cases = getenv("BINDLINK_CASES");
 	unsigned int i, n;
-	bool one = getenv("BINDLINK_SEED"), merged = merged_known(&self->a);
+	bool one = getenv("BINDLINK_SEED");
 	static struct run r;
 	uint64_t seed = rnd_seed();
 
 	n = cases ? strtoul(cases, NULL, 0) : scaled(100);
-	lax = getenv("BINDLINK_LAX");
 	if (one)
 		n = 1;
-	TH_LOG("%u cases from seed %#jx on%s", n, (uintmax_t)seed,
-	       merged ? "" : ", without merged links");
+	TH_LOG("%u cases from seed %#jx on", n, (uintmax_t)seed);
 	for (i = 0; i < n; i++, seed++) {
-		const char *wrong = random_case(&r, &self->a, seed, merged);
+		const char *wrong = random_case(&r, &self->a, seed);
 
 		if (!wrong)
 			continue;
