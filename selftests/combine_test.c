@@ -1329,8 +1329,8 @@ static bool obj_below(const struct obj *o, const struct obj *top)
 
 static void may_change(struct run *r, const struct name *n, struct verdict *v)
 {
-	/* The directory is asked for permission, whatever the name leads to. */
-	if (n->ro || (!n->dir->err && read_only(n->dir)))
+	/* The directory may be read-only: what the name leads to decides. */
+	if (n->ro)
 		may(v, EROFS);
 	if (!n->s->err && (!n->obj || leads_to_links(&r->m, n->s)))
 		may(v, EBUSY);
@@ -1357,7 +1357,7 @@ static void may_make(struct run *r, const struct name *n, struct verdict *v)
 		may(v, ENOENT);
 		may(v, EBUSY);
 	}
-	if (n->ro || read_only(n->dir))
+	if (n->ro)
 		may(v, EROFS);
 	if (n->s->err == ENOENT && !n->in) {
 		if (n->way)
