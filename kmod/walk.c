@@ -427,6 +427,12 @@ static unsigned int bl_pos_hidden(const struct bl_pos *pos)
 	return n;
 }
 
+/* Whether the link that @pos is inside of has exceptions below. */
+static bool bl_pos_excepts(const struct bl_pos *pos)
+{
+	return pos->link && bl_link_excepts(pos->link, pos->name);
+}
+
 /* Whether @pos leads to links, or to exceptions of @link, which covers it. */
 static bool bl_pos_leads(const struct bl_pos *pos, const struct bl_rule *rule,
 			 const struct bl_link *link)
@@ -455,8 +461,11 @@ static struct bl_link *bl_pos_rule(struct bl_walk *walk, struct bl_pos *pos,
 	*excepted = !link && rule.excepted && pos->link &&
 		    bl_rules_except(rules, pos->name, pos->link);
 	/* The way to links is the business of what is above. */
-	pos->below = rule.below && !pos->upper &&
-		     bl_pos_leads(pos, &rule, link ?: pos->link);
+	if (pos->upper)
+		pos->below = bl_pos_excepts(pos);
+	else
+		pos->below = rule.below &&
+			     bl_pos_leads(pos, &rule, link ?: pos->link);
 	return link;
 }
 
@@ -515,6 +524,17 @@ static bool bl_pos_merges(struct bl_pos *pos, int err)
 		     top->way || d_can_lookup(top->real.dentry);
 }
 
+/* Where links are below, there is a directory. */
+static int bl_pos_settle(struct bl_pos *pos, int err)
+{
+	if (!pos->below || (err && !bl_walk_missing(err)) ||
+	    (!err && bl_pos_is_dir(pos)))
+		return err;
+	bl_pos_clear(pos);
+	pos->way = true;
+	return 0;
+}
+
 static int bl_pos_step(struct bl_walk *walk, struct bl_pos *pos,
 		       const char *name, unsigned int len);
 static int bl_pos_step_behind(struct bl_walk *walk, struct bl_pos *pos,
@@ -533,8 +553,12 @@ static int bl_pos_step_under(struct bl_walk *walk, struct bl_pos *pos, int err,
 	/* Nobody is interested in links that only add something. */
 	if (!err)
 		walk->via = NULL;
-	below = first ? bl_pos_step_behind(walk, pos->under, name, len) :
-			bl_pos_step(walk, pos->under, name, len);
+	if (first)
+		below = bl_pos_settle(pos->under,
+				      bl_pos_step_behind(walk, pos->under,
+							 name, len));
+	else
+		below = bl_pos_step(walk, pos->under, name, len);
 	walk->via = via;
 	return bl_pos_merge(pos, err, below);
 }
@@ -559,7 +583,7 @@ static int bl_pos_follow(struct bl_walk *walk, struct bl_pos *pos,
 			kfree(under);
 			return err;
 		}
-		under->below = false;
+		under->below = bl_pos_excepts(pos);
 		/* More than one thing decided what is seen. */
 		bl_walk_unproved(walk);
 	}
@@ -586,17 +610,6 @@ static int bl_pos_follow(struct bl_walk *walk, struct bl_pos *pos,
 	}
 	return name ? bl_pos_step_under(walk, pos, err, name, len, true) :
 		      bl_pos_merge(pos, err, 0);
-}
-
-/* Where links are below, there is a directory. */
-static int bl_pos_settle(struct bl_pos *pos, int err)
-{
-	if (!pos->below || (err && !bl_walk_missing(err)) ||
-	    (!err && bl_pos_is_dir(pos)))
-		return err;
-	bl_pos_clear(pos);
-	pos->way = true;
-	return 0;
 }
 
 /*
