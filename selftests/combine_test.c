@@ -2623,6 +2623,81 @@ static const struct known {
 		},
 	},
 	{
+		.why = "a merged directory below the backing of a plain link",
+		.steps = {
+			"mkdir directly y/b",
+			"mkdir directly y/b/b",
+			"mkdir directly y/b/b/b",
+			"mkdir directly y/c",
+			"mkdir directly x/c",
+			"mkdir directly x/c/c",
+			"mkdir directly x/c/c/b",
+			"link x/c/c y/b/b/b 2 0",
+			"link y/c/a x/c 0 0",
+		},
+	},
+	{
+		.why = "a backing that only leads to links, at a mount point",
+		.steps = {
+			"mkdir directly y/a",
+			"mkdir directly x/a",
+			"mkdir directly x/d",
+			"mkdir directly y/a/d",
+			"link x/c x 0 0",
+			"link x/c/a/c x/c/d 1 0",
+			"link y/a/d x/c/c/a 0 0",
+		},
+	},
+	{
+		.why = "an exception in what a merged link is merged over",
+		.steps = {
+			"mkdir directly y/a",
+			"mkdir directly y/a/c",
+			"mkdir directly y/a/d",
+			"symlink directly y/b a/d",
+			"put directly y/a/c/d",
+			"mkdir directly x/d",
+			"link x/d/c y 1 0",
+			"link x/d/c/a y/a/d 0 2 x/d/c/a/c/d",
+			"link x/d/c/a/c y/b 2 0",
+		},
+	},
+	{
+		.why = "a name on the way to a link that is one in the backing's view",
+		.steps = {
+			"mkdir directly y/a",
+			"mkdir directly y/a/c",
+			"mkdir directly x/a",
+			"link x/a/a y/a/c 0 0",
+			"link y/a/c/d x/a 1 0",
+			"link x/a/a/d/a x/a/a/d 3 0",
+		},
+	},
+	{
+		.why = "a link seen through a link, with another one below it",
+		.steps = {
+			"mkdir directly y/a",
+			"mkdir directly y/a/c",
+			"mkdir directly y/a/c/d",
+			"link x/d y/a/c 1 0",
+			"link x/b x 1 0",
+			"link x/b/d/d/c x/b 1 0",
+		},
+	},
+	{
+		.why = "links counted, not only noticed, below one that is not shown",
+		.steps = {
+			"mkdir directly y/c",
+			"mkdir directly y/c/b",
+			"mkdir directly x/d",
+			"mkdir directly y/c/b/d",
+			"mkdir directly x/d/c",
+			"link y/c/b/d/d y/c 0 0",
+			"link y/c/b/a x/d/c 0 0",
+			"link y/c/c y/c/b/d 0 0",
+		},
+	},
+	{
 		.why = "a link to a merged one lists all layers",
 		.steps = {
 			"mkdir directly y/c",
@@ -2747,7 +2822,11 @@ TEST_F_TIMEOUT(combine, NE1_NE6_CH1_CH5_EX2_LB4_random_links, 900)
 	unsigned int i, n, usual;
 	bool one = getenv("BINDLINK_SEED");
 	static struct run r;
-	uint64_t seed = rnd_seed();
+	/*
+	 * The same ones each time, so that a failure is that of a change; others
+	 * when asked for some.
+	 */
+	uint64_t seed = one || cases ? rnd_seed() : 1;
 
 	usual = scaled(100);
 	n = usual;
