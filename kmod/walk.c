@@ -1331,8 +1331,11 @@ int bl_walk_link(struct bl_link *link, struct bl_where *where,
 	err = bl_where_set(where, &pos, err, true);
 	where->flags |= bl_link_mnt_flags(link);
 	bl_pos_put(&pos);
-	/* To a link a directory that only leads to others is nothing. */
-	return !err && where->way ? -ENOENT : err;
+	if (err || !where->way)
+		return err;
+	/* What only leads to links is nothing, but does so from there, too. */
+	where->inner = true;
+	return -ENOENT;
 }
 
 /**
