@@ -2649,6 +2649,19 @@ static const struct known {
 		},
 	},
 	{
+		.why = "a backing that only leads to a link, in a tree",
+		.steps = {
+			"mkdir directly x/b",
+			"mkdir directly x/b/d",
+			"mkdir directly x/b/a",
+			"put directly x/a",
+			"mkdir directly x/b/a/a",
+			"link x/b/d/c x/b/a/a 0 0",
+			"link x/b/a/a x/b/a 0 0",
+			"link x/b/a x/a 0 0",
+		},
+	},
+	{
 		.why = "an exception in what a merged link is merged over",
 		.steps = {
 			"mkdir directly y/a",
