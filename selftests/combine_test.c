@@ -2832,7 +2832,7 @@ TEST_F(combine, NE1_CH1_EX2_LB4_what_went_wrong_once)
 TEST_F_TIMEOUT(combine, NE1_NE6_CH1_CH5_EX2_LB4_random_links, 900)
 {
 	const char *cases = getenv("BINDLINK_CASES");
-	unsigned int i, n, usual;
+	unsigned int i, n;
 	bool one = getenv("BINDLINK_SEED");
 	static struct run r;
 	/*
@@ -2841,8 +2841,7 @@ TEST_F_TIMEOUT(combine, NE1_NE6_CH1_CH5_EX2_LB4_random_links, 900)
 	 */
 	uint64_t seed = one || cases ? rnd_seed() : 1;
 
-	usual = scaled(100);
-	n = usual;
+	n = scaled(100);
 	if (cases)
 		n = strtoul(cases, NULL, 0);
 	if (one)
@@ -2862,7 +2861,8 @@ TEST_F_TIMEOUT(combine, NE1_NE6_CH1_CH5_EX2_LB4_random_links, 900)
 			break;
 	}
 	TH_LOG("done+refused:%s", say_counts());
-	if (one || n < usual)
+	/* A few cases, as under KASAN, need not have everything. */
+	if (one || n < 20)
 		return;
 	EXPECT_LT(0U, merged_links);
 	EXPECT_LT(0U, read_only_links);
