@@ -868,6 +868,8 @@ static int bl_rename_target(const struct bl_rename *r,
 			    struct bl_mnt *mnt, struct bl_place *to)
 {
 	const struct bl_layer *layer, *other;
+	/* It may have been of a merged link only until just now. */
+	bool top = source->merged && source->id == source->layers->id;
 	bool is_dir = d_is_dir(source->path.dentry);
 	struct bl_make make = {};
 	unsigned int i;
@@ -881,13 +883,13 @@ static int bl_rename_target(const struct bl_rename *r,
 		return -ENOENT;
 	if (!target->merged)
 		return !mnt ? -ENOENT :
-		       !(r->from_link && source->id == source->layers->id) &&
-		       target->id != source->id ? -EXDEV :
+		       !(r->from_link && top) && target->id != source->id ?
+		       -EXDEV :
 		       bl_place_at(target->path.dentry, mnt, to);
 
 	if (!r->to_link) {
 		make.id = source->id;
-		make.top = source->merged && source->id == source->layers->id;
+		make.top = top;
 	}
 	layer = bl_layer_for(target, &make);
 	if (!layer || bl_layer_masked(target, layer))

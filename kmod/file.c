@@ -614,6 +614,33 @@ static const struct file_operations bl_merge_fops;
 #define BL_DIR_TRIES	16
 
 /*
+ * @dentry was one of several until a link went: have @real be what its path
+ * leads to now, as it is for lookups in it, because what @real says was only a
+ * part of what was seen. Nothing there: it goes on as that. Returns -EAGAIN
+ * where it is one of several again.
+ */
+static int bl_dir_single(struct dentry *dentry, struct bl_real *real)
+{
+	struct bl_where where;
+	struct bl_mnt *mnt;
+	int err;
+
+	err = bl_dentry_walk(dentry, &where, &mnt);
+	if (where.merged) {
+		err = -EAGAIN;
+	} else if (!err && mnt && d_can_lookup(where.path.dentry)) {
+		swap(real->path.dentry, where.path.dentry);
+		swap(real->mnt, mnt);
+		real->path.mnt = real->mnt->mnt;
+	} else if (err != -ENOMEM) {
+		err = 0;
+	}
+	bl_where_put(&where);
+	bl_mnt_put(mnt);
+	return err;
+}
+
+/*
  * What @file, a directory, stands for by one state of the rules: @real and, if
  * that is one of several, @merge.
  */
@@ -639,9 +666,15 @@ static int bl_dir_find(struct file *file, struct bl_real *real,
 			return 0;
 		err = dentry == dentry->d_sb->s_root ? 0 :
 		      bl_dentry_renew(dentry);
-		/* Nothing is there by that name: it goes on as what it was. */
-		if (err == -ESTALE || err == -ENOENT)
-			return 0;
+		/* Another kind of directory, or none, has the name. */
+		if (err == -ESTALE || err == -ENOENT) {
+			err = real->merged && !*merge ?
+				bl_dir_single(dentry, real) : 0;
+			if (!err)
+				return 0;
+			if (err == -EAGAIN)
+				err = 0;
+		}
 		if (*merge)
 			bl_merge_release(*merge);
 		bl_real_put(real);

@@ -362,6 +362,7 @@ static int bl_pos_nest(struct bl_pos *pos, struct bl_pos *found)
 	if (!found->tree && !found->inner && !found->way) {
 		pos->real = found->real;
 		pos->seq = found->seq;
+		pos->lost = found->lost;
 		pos->absent = found->absent;
 		return 0;
 	}

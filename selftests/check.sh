@@ -78,7 +78,7 @@ count()
 		planned[d] += substr(line, 4) + 0
 		if (substr(line, 4) + 0 == 0 && toupper(line) ~ /# *SKIP/) {
 			skipped++
-			leaf[d + 1] = 1
+			leaf[d] = 1
 		}
 	}
 	line ~ /^Bail out!/ {
