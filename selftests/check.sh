@@ -108,6 +108,24 @@ count()
 	}'
 }
 
+# What a log says of what failed: the result, and the diagnostics before it.
+failed_results()
+{
+	awk '
+	/^ *(not )?ok [0-9]+/ || /^ *# Subtest/ {
+		if ($1 == "not") {
+			for (i = n > 30 ? n - 30 : 0; i < n; i++)
+				print said[i]
+			print
+		}
+		n = 0
+		next
+	}
+	/^ *#  *(RUN|OK|FAIL) / { next }
+	/^ *#/ { said[n++] = $0 }
+	/^vm\.sh:/' "$1" | head -n 120
+}
+
 # step NAME COMMAND...: runs it and counts its results.
 step()
 {
@@ -118,7 +136,7 @@ step()
 	"$@" >"$log" 2>&1
 	status=$?
 	read -r p f s < <(count <"$log")
-	grep -E '^ *not ok|^vm\.sh:' "$log" | head -n 40
+	failed_results "$log"
 	add "$name" "$log" "$status" "$p" "$f" "$s" $((SECONDS - begun))
 }
 
@@ -146,7 +164,7 @@ tests()
 	echo "### $name"
 	selftests/vm.sh "$@" -d xfs -- "$top/selftests/run.sh" >"$log" 2>&1
 	status=$?
-	grep -E '^ *not ok|^vm\.sh:' "$log" | head -n 60
+	failed_results "$log"
 	# What the VM says itself, as long as that is borne out by the lines.
 	total=$(sed -n 's/^# totals: \([0-9]*\) passed, \([0-9]*\) failed, \([0-9]*\) skipped$/\1 \2 \3/p' \
 		"$log" | tail -n 1)
