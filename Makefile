@@ -3,7 +3,9 @@
 # make            module for the installed kernel headers, library, command
 # make demo       show bind links in a virtual machine
 # make check      all tests, on the stock and on the debug kernel
-# make bench      instruction counts, beside bind mounts and overlayfs
+# make bench      instruction counts, beside bind mounts, overlayfs and FUSE;
+#                 BENCH_WRITE=1 puts the results into docs/, BENCH_ROUNDS is for
+#                 quicker or slower runs
 # make lint       sparse, checkpatch, cppcheck, clang-tidy, shellcheck, groff
 # make install    DESTDIR, PREFIX and KVER are honoured; also uninstall
 # make deps       the Debian packages that all this needs (root)
@@ -12,6 +14,8 @@ O ?= $(CURDIR)/build
 PREFIX ?= /usr/local
 MANDIR ?= $(PREFIX)/share/man
 DESTDIR ?=
+BENCH_ROUNDS ?= 2000
+BENCH_WRITE ?=
 
 # The newest headers that are installed, or KVER.
 KVER ?= $(patsubst /lib/modules/%/build,%,$(lastword $(shell \
@@ -21,8 +25,8 @@ MODDIR ?= /lib/modules/$(KVER)/updates
 
 sources := Kbuild Kconfig kmod uapi
 
-.PHONY: all kmod lib cli selftests demo check bench lint deps ynl \
-	install uninstall clean FORCE
+.PHONY: all kmod lib cli selftests demo check bench bench-programs bench-deps \
+	lint deps ynl install uninstall clean FORCE
 
 all: kmod lib cli
 
@@ -51,8 +55,19 @@ demo: deps
 check: deps
 	selftests/check.sh
 
-bench: deps
-	selftests/vm.sh -k stock -i -- $(CURDIR)/selftests/bench.sh
+bench: bench-deps bench-programs
+	@mkdir -p $(O)/bench
+	selftests/vm.sh -k stock -i -m 1536 -t 1800 -- \
+		env BINDLINK_BENCH=$(O)/selftests $(CURDIR)/selftests/bench.sh \
+		-r -n $(BENCH_ROUNDS) >$(O)/bench/costs
+	selftests/bench.py -k "$$(selftests/vm/kernel.sh stock --release)" \
+		-w $(if $(BENCH_WRITE),docs,$(O)/bench) $(O)/bench/costs
+
+bench-programs:
+	$(MAKE) -C selftests bench-programs O=$(O)/selftests LIB_O=$(O)/lib
+
+bench-deps:
+	@selftests/install-deps.sh bench
 
 lint: deps
 	selftests/lint.sh

@@ -27,7 +27,8 @@ COMMAND there is an interactive shell.  What has to be built is built first.
   -t SECONDS      give up after so long (default 600; interactive: never)
   -m MIB          the VM's memory (default 1024; debug: 2048)
   -c CPUS         the VM's CPUs (default 2)
-  -i              deterministic: -icount shift=0,sleep=off, one CPU, no KVM
+  -i              deterministic: -icount shift=0,sleep=off, one CPU, no KVM,
+                  the same random numbers each time
   -d xfs|btrfs    a second scratch disk with that filesystem, at /scratch2
   -s MIB          the size of each scratch disk (default 2048)
   -a ARGS         more arguments for the kernel command line
@@ -353,15 +354,20 @@ choose_accel
 if [ "$accel" = kvm ]; then
 	machine=(-accel kvm -cpu host)
 elif [ -n "$icount" ]; then
-	machine=(-accel tcg,thread=single -cpu max,la57=off
-		-icount "shift=0,sleep=off")
+	# Of a "rep movsb" each byte would count.
+	machine=(-accel tcg,thread=single -cpu max,la57=off,erms=off
+		-icount "shift=0,sleep=off" -seed 1)
 else
 	machine=(-accel tcg,thread=multi -cpu max,la57=off)
 fi
 
 # mkfs can leave what is zero alone, the file being new.
 truncate -s "${disk}M" "$tmp/scratch" || die "cannot write to $tmp"
-mkfs.ext4 -q -F -E assume_storage_prezeroed=1 "$tmp/scratch" >&2 ||
+mkfs_options=(-E assume_storage_prezeroed=1)
+# The order in directories comes from this.
+[ -z "$icount" ] || mkfs_options=(-U 00000000-0000-4000-8000-000000000000
+	-E "assume_storage_prezeroed=1,hash_seed=00000000-0000-4000-8000-000000000000")
+mkfs.ext4 -q -F "${mkfs_options[@]}" "$tmp/scratch" >&2 ||
 	die "cannot make the scratch filesystem"
 disks=(-drive "file=$tmp/scratch,format=raw,if=none,id=scratch,cache=unsafe"
 	-device virtio-blk-pci,drive=scratch)
