@@ -28,7 +28,7 @@ and as a multiple of native.
                 many as take a similar time (default: BENCH_ROUNDS, or 2000)
   -o OPERATION  only this one
   -r            print lines "TARGET OPERATION COST" instead of a table
-  -m            set up, and do one operation for selftests/profile.sh
+  -m            do one operation ROUNDS times for selftests/profile.sh
   -h            this text
 
 Targets:
@@ -337,7 +337,10 @@ for target; do
 done
 
 if [ $what = mark ]; then
-	run mark "$1"
+	for target; do
+		run mark "$target"
+	done
+	cat /proc/kallsyms
 	exit
 fi
 grep -qs TCG /proc/cpuinfo || echo "bench.sh: not a counting machine" >&2

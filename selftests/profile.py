@@ -1,0 +1,117 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-2.0
+"""Give names to what selftests/profile.c has counted."""
+import argparse
+import bisect
+import sys
+
+
+class Symbols:
+    def __init__(self, name):
+        found = {}
+        with open(name, encoding='utf-8', errors='replace') as lines:
+            for line in lines:
+                fields = line.split()
+                if len(fields) < 3 or fields[1] not in 'tTwW':
+                    continue
+                module = fields[3] if len(fields) > 3 else ''
+                label = f'{fields[2]} {module}'.strip()
+                # Of several at one address, the one that says most
+                address = int(fields[0], 16)
+                old = found.get(address)
+                if old is None or old.startswith('__pfx_'):
+                    found[address] = label
+        self.addresses = sorted(found)
+        self.names = [found[a] for a in self.addresses]
+
+    def find(self, address):
+        """Name, and whether this is where it begins."""
+        if not address:
+            return 'user space', False, 0
+        i = bisect.bisect_right(self.addresses, address) - 1
+        if i < 0:
+            return f'{address:x}', False, 0
+        offset = address - self.addresses[i]
+        return self.names[i], not offset, offset
+
+
+def read(name):
+    runs = []
+    with open(name, encoding='ascii') as lines:
+        for line in lines:
+            fields = line.split()
+            if fields[0] == 'run':
+                runs.append([])
+            else:
+                runs[-1].append(fields)
+    return runs
+
+
+def functions(run, symbols, rounds):
+    instructions, calls = {}, {}
+    for kind, address, count in run:
+        assert kind == 'insn'
+        name, first, _ = symbols.find(int(address, 16))
+        count = int(count) / rounds
+        instructions[name] = instructions.get(name, 0) + count
+        if first:
+            calls[name] = calls.get(name, 0) + count
+    return instructions, calls
+
+
+def number(value):
+    return f'{value:,.0f}' if value >= 9.95 else \
+        f'{value:.1f}' if value >= 0.05 else '-'
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument('-n', type=int, default=1, metavar='ROUNDS')
+    parser.add_argument('-l', type=int, default=60, metavar='LINES')
+    parser.add_argument('-i', metavar='FILE')
+    parser.add_argument('counts')
+    parser.add_argument('symbols')
+    parser.add_argument('target', nargs='+')
+    arguments = parser.parse_args()
+
+    symbols = Symbols(arguments.symbols)
+    runs = read(arguments.counts)
+    if len(runs) != len(arguments.target):
+        sys.exit('profile.py: not all was counted')
+    results = [functions(run, symbols, arguments.n) for run in runs]
+    names = set().union(*(r[0] for r in results))
+    first, last = results[0][0], results[-1][0]
+    def key(name):
+        more = last.get(name, 0) - first.get(name, 0)
+        return (-round(more) if len(results) > 1 else 0,
+                -max(r[0].get(name, 0) for r in results), name)
+
+    width = 20
+    print(f'{"":44}', *(f'{t:>{width}}' for t in arguments.target))
+    print(f'{"instructions and calls, per operation":44}')
+    shown = sorted(names, key=key)
+    print(f'{"all":44}', *(f'{number(sum(r[0].values())):>12}{"":8}'
+                          for r in results))
+    lines = 0
+    for name in shown:
+        if max(r[0].get(name, 0) for r in results) < 0.5:
+            continue
+        lines += 1
+        if lines > arguments.l:
+            break
+        print(f'{name:44}', *(
+            f'{number(r[0].get(name, 0)):>12}{number(r[1].get(name, 0)):>8}'
+            for r in results))
+    if arguments.i:
+        with open(arguments.i, 'w', encoding='utf-8') as file:
+            each = {}
+            for _, address, count in runs[-1]:
+                address = int(address, 16)
+                each[address] = each.get(address, 0) + int(count)
+            for address in sorted(each):
+                name, _, offset = symbols.find(address)
+                file.write(f'{address:x} {name}+{offset:#x} '
+                           f'{each[address] / arguments.n:.2f}\n')
+
+
+main()
