@@ -6,6 +6,8 @@
 # make bench      instruction counts, beside bind mounts, overlayfs and FUSE;
 #                 BENCH_WRITE=1 puts the results into docs/, BENCH_ROUNDS is for
 #                 quicker or slower runs
+# make bench-scale  what it costs when there are many links
+# make bench-smp    what processors have in common, and how that scales
 # make lint       sparse, checkpatch, cppcheck, clang-tidy, shellcheck, groff
 # make install    DESTDIR, PREFIX and KVER are honoured; also uninstall
 # make deps       the Debian packages that all this needs (root)
@@ -25,8 +27,9 @@ MODDIR ?= /lib/modules/$(KVER)/updates
 
 sources := Kbuild Kconfig kmod uapi
 
-.PHONY: all kmod lib cli selftests demo check bench bench-programs bench-deps \
-	lint deps ynl install uninstall clean FORCE
+.PHONY: all kmod lib cli selftests demo check bench bench-scale bench-smp \
+	bench-programs bench-deps lint deps ynl install uninstall clean \
+	FORCE
 
 all: kmod lib cli
 
@@ -62,6 +65,22 @@ bench: bench-deps bench-programs
 		-r -n $(BENCH_ROUNDS) >$(O)/bench/costs
 	selftests/bench.py -k "$$(selftests/vm/kernel.sh stock --release)" \
 		-w $(if $(BENCH_WRITE),docs,$(O)/bench) $(O)/bench/costs
+
+bench-scale: deps bench-programs
+	selftests/vm.sh -k stock -i -m 4096 -t 1800 -- $(O)/selftests/bench_scale
+
+# All of them, whatever the first says.
+bench-smp: deps bench-programs
+	@status=0; \
+	for command in selftests/sharing.sh \
+		"$(smp_time) -c 1 $(smp_rest)" "$(smp_time) -c 2 $(smp_rest)" \
+		"$(smp_time) -c 4 $(smp_rest)"; do \
+		echo "$$command"; $$command || status=1; \
+	done; exit $$status
+
+smp_time := selftests/vm.sh -k stock -m 1536 -t 900
+smp_rest := -- env BINDLINK_BENCH=$(O)/selftests $(CURDIR)/selftests/bench.sh \
+	-p native plain read-only merged
 
 bench-programs:
 	$(MAKE) -C selftests bench-programs O=$(O)/selftests LIB_O=$(O)/lib

@@ -30,6 +30,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "mark.h"
+
 #define DEPTH	8
 #define PARTS	5
 #define PAGE	4096
@@ -454,10 +456,6 @@ static void run(const char *root, unsigned int rounds, const char *only,
 		put_movable();
 }
 
-/* No-operations that nothing else has; see selftests/profile.c. */
-#define MARK(n)	asm volatile(".byte 0x0f, 0x1f, 0x80; .long %c0"	\
-			     :: "i"(0x62646c00 + (n)) : "memory")
-
 static void mark(const char *root, unsigned int rounds, const char *only,
 		 unsigned int skip)
 {
@@ -471,7 +469,7 @@ static void mark(const char *root, unsigned int rounds, const char *only,
 		fprintf(stderr, "bench: cannot do that here\n");
 		exit(1);
 	}
-	MARK(0);
+	MARK(MARK_CLEAR);
 	if (op->flags & COLD) {
 		int pin = open(root, O_PATH | O_DIRECTORY);
 		int fd = open("/proc/sys/vm/drop_caches", O_WRONLY);
@@ -482,10 +480,10 @@ static void mark(const char *root, unsigned int rounds, const char *only,
 		for (i = 0; i < rounds + 5; i++) {
 			drop_caches(fd);
 			if (i >= 5)
-				MARK(1);
+				MARK(MARK_BEGIN);
 			must(op);
 			if (i >= 5)
-				MARK(2);
+				MARK(MARK_END);
 		}
 	} else {
 		open_files(!(skip & WRITES));
@@ -493,14 +491,14 @@ static void mark(const char *root, unsigned int rounds, const char *only,
 			get_movable();
 		for (i = 0; i < rounds + 20; i++)
 			must(op);
-		MARK(1);
+		MARK(MARK_BEGIN);
 		for (i = 0; i < rounds; i++)
 			must(op);
-		MARK(2);
+		MARK(MARK_END);
 		if (!(skip & (WRITES | TREE)))
 			put_movable();
 	}
-	MARK(3);
+	MARK(MARK_DUMP);
 	printf("%u\n", rounds);
 }
 

@@ -29,6 +29,8 @@ and as a multiple of native.
   -o OPERATION  only this one
   -r            print lines "TARGET OPERATION COST" instead of a table
   -m            do one operation ROUNDS times for selftests/profile.sh
+  -p            with a process on each processor, at once; not with -i
+  -w            the same for selftests/sharing.sh
   -h            this text
 
 Targets:
@@ -42,25 +44,28 @@ END
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 bench=${BINDLINK_BENCH:-$here/../build/selftests}/bench
 rounds=${BENCH_ROUNDS:-2000} only=() what=table
-while getopts n:o:rmh option; do
+while getopts n:o:rmpwh option; do
 	case $option in
 	n)	rounds=$OPTARG ;;
 	o)	only=(-o "$OPTARG") ;;
 	r)	what=raw ;;
 	m)	what=mark ;;
+	p)	what=parallel ;;
+	w)	what=sharing ;;
 	h)	usage; exit 0 ;;
 	*)	usage >&2; exit 2 ;;
 	esac
 done
 shift $((OPTIND - 1))
 [ $# -gt 0 ] || set -- "${all[@]}"
-[ -x "$bench" ] || {
+if ! [ -x "$bench" ] || ! [ -x "${bench}_smp" ]; then
 	echo "$bench is missing; make bench-programs builds it" >&2
 	exit 1
-}
+fi
 
-# A program on the disk that is measured, so that reading it disturbs nothing.
+# Programs on the disk that is measured, so that reading them disturbs nothing.
 cp "$bench" /scratch/bench
+cp "${bench}_smp" /scratch/bench_smp
 bench=/scratch/bench
 
 # What is measured is the directory $root, /scratch/tNN; what else a target needs
@@ -339,6 +344,38 @@ done
 if [ $what = mark ]; then
 	for target; do
 		run mark "$target"
+	done
+	cat /proc/kallsyms
+	exit
+fi
+if [ $what = parallel ] || [ $what = sharing ]; then
+	jobs=$(nproc)
+	pairs=()
+	for target in native "$@"; do
+		# A directory for each process, where there is none that is
+		# native's.
+		root=${roots[$target]}
+		[ ! -e "$root/p0" ] || continue
+		for ((job = 0; job < jobs; job++)); do
+			fill -d "p$job" -e 0-0 -l d "${tags[$target]}" "$root"
+		done
+	done
+	for target; do
+		pairs+=("$target=${roots[$target]}")
+	done
+	sync
+	if [ $what = parallel ]; then
+		/scratch/bench_smp time -j "$jobs" "${pairs[@]}"
+		exit
+	fi
+	for operation in stat open; do
+		for where in same own; do
+			for pair in "${pairs[@]}"; do
+				/scratch/bench_smp mark -j "$jobs" \
+					-n "$rounds" -o $operation \
+					-w $where "$pair"
+			done
+		done
 	done
 	cat /proc/kallsyms
 	exit

@@ -4,19 +4,15 @@
  * instructions are executed, and which cache lines are written and read by
  * which processor.
  *
- * Marks are no-operations that selftests/bench.c has in its code:
- *
- *	nopl 0x62646cNN(%rax)
- *
- * NN is 0 to count from zero, 1 to begin, 2 to stop, 3 to write what was
- * counted.  Nothing is instrumented before the first of them, so that booting
+ * Marks are no-operations that the benchmarks have in their code, see mark.h.
+ * Nothing is instrumented before the first of them, so that booting
  * takes no longer than usual; who is to be counted has to go through the code
  * once after that, as it is translated anew.
  *
  * Arguments: out=FILE, and memory=on for cache lines instead of instructions.
  * QEMU has to emulate all processors in one thread.
  *
- * FILE has, for each mark 3, a line "run", lines "insn ADDRESS COUNT", and lines
+ * FILE has, for each MARK_DUMP, a line "run", lines "insn ADDRESS COUNT", and lines
  * "store|load ADDRESS CPU LINE VIRTUAL COUNT", where LINE is the physical address
  * of 64 bytes, VIRTUAL that at which they were first seen, and ADDRESS that of
  * the instruction.  Those of user space have address 0.
@@ -27,6 +23,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "mark.h"
 
 /*
  * What is used of version 1 of the interface, which is documented as "QEMU TCG
@@ -238,7 +236,7 @@ static void on_mark(unsigned int cpu, void *data)
 {
 	(void)cpu;
 	switch ((uintptr_t)data) {
-	case 0:
+	case MARK_CLEAR:
 		active = false;
 		clear();
 		/* All is translated again after this. */
@@ -246,13 +244,13 @@ static void on_mark(unsigned int cpu, void *data)
 			qemu_plugin_reset(plugin, on_reset);
 		instrumented = true;
 		break;
-	case 1:
+	case MARK_BEGIN:
 		active = true;
 		break;
-	case 2:
+	case MARK_END:
 		active = false;
 		break;
-	case 3:
+	case MARK_DUMP:
 		dump();
 		break;
 	}
