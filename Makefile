@@ -62,7 +62,7 @@ bench: bench-deps bench-programs
 	@mkdir -p $(O)/bench
 	selftests/vm.sh -k stock -i -m 1536 -t 1800 -- \
 		env BINDLINK_BENCH=$(O)/selftests $(CURDIR)/selftests/bench.sh \
-		-r -n $(BENCH_ROUNDS) >$(O)/bench/costs
+		-r -t 3 -n $(BENCH_ROUNDS) >$(O)/bench/costs
 	selftests/bench.py -k "$$(selftests/vm/kernel.sh stock --release)" \
 		-w $(if $(BENCH_WRITE),docs,$(O)/bench) $(O)/bench/costs
 

@@ -33,7 +33,7 @@
 #include "mark.h"
 
 #define DEPTH	8
-#define PARTS	5
+#define PARTS	3
 #define PAGE	4096
 #define SLOW	10000	/* nanoseconds, for each round */
 
@@ -46,7 +46,7 @@ static const char *usage_text =
 "  -m         make a file to be renamed; otherwise it is made by run\n"
 "  -1         there is no tree, only the files in DIRECTORY\n"
 "  -r         read-only: leave out what changes something\n"
-"  -n ROUNDS  so many stats in each of five parts (default: 2000)\n"
+"  -n ROUNDS  so many stats in each of three parts (default: 2000)\n"
 "  -o NAME    only this operation\n";
 
 static char deep[DEPTH + 1][PATH_MAX];	/* a file at that depth */

@@ -24,10 +24,13 @@ usage: selftests/bench.sh [OPTION...] [TARGET...]
 Prints how many instructions each operation takes, in each TARGET (default: all),
 and as a multiple of native.
 
-  -n ROUNDS     so many stats in each of five parts; the other operations as
+  -n ROUNDS     so many stats in each of three parts; the other operations as
                 many as take a similar time (default: BENCH_ROUNDS, or 2000)
+  -t TIMES      go through all targets so many times, and take the cheapest
+                (default: 1)
   -o OPERATION  only this one
-  -r            print lines "TARGET OPERATION COST" instead of a table
+  -r            print lines "TARGET OPERATION COST" instead of a table, of each
+                time one
   -m            do one operation ROUNDS times for selftests/profile.sh
   -p            with a process on each processor, at once; not with -i
   -w            the same for selftests/sharing.sh
@@ -43,11 +46,12 @@ END
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 bench=${BINDLINK_BENCH:-$here/../build/selftests}/bench
-rounds=${BENCH_ROUNDS:-2000} only=() what=table
-while getopts n:o:rmpwh option; do
+rounds=${BENCH_ROUNDS:-2000} only=() passes=1 what=table
+while getopts n:o:t:rmpwh option; do
 	case $option in
 	n)	rounds=$OPTARG ;;
 	o)	only=(-o "$OPTARG") ;;
+	t)	passes=$OPTARG ;;
 	r)	what=raw ;;
 	m)	what=mark ;;
 	p)	what=parallel ;;
@@ -383,10 +387,12 @@ fi
 grep -qs TCG /proc/cpuinfo || echo "bench.sh: not a counting machine" >&2
 # Nothing else runs meanwhile.
 result=$(mktemp /scratch/result.XXXXXX)
-for target; do
-	run run "$target" >"$result.one"
-	sed "s/^/$target /" "$result.one" >>"$result"
-	echo "bench.sh: $target" >&2
+for ((pass = 1; pass <= passes; pass++)); do
+	for target; do
+		run run "$target" >"$result.one"
+		sed "s/^/$target /" "$result.one" >>"$result"
+		echo "bench.sh: $pass: $target" >&2
+	done
 done
 case $what in
 table)	python3 "$here/bench.py" -q "$result" ;;

@@ -442,7 +442,7 @@ static void names_in_a_link(void)
 {
 	struct memory empty, native, linked;
 	char name[300];
-	int i;
+	unsigned int i;
 
 	for (i = 0; i < NAMES; i++) {
 		snprintf(name, sizeof(name), BACKING "/name-%04u", i);
