@@ -7,10 +7,10 @@
  * creator's credentials. The result is kept together with the proof that
  * resolving again would give the same: the d_seq of every dentry that was
  * looked at, each of which changes when that dentry is unlinked, renamed,
- * replaced or made; the generation of the rules; and the mount event count of
- * the creator's namespace, which changes with every mount and unmount.
+ * replaced or made; the generation of the rules; and a count of the mount events
+ * of the creator's namespace, which changes with every mount and unmount.
  * Checking the proof is a few loads, and all that a walk through an unchanged
- * link costs.
+ * link costs. What a walk inside of links finds is kept in the same way.
  *
  * No proof can be had where a filesystem with a d_revalidate of its own is on
  * the way, or where the creator is not in the initial mount namespace. Then
@@ -34,20 +34,20 @@
 #include "trace.h"
 
 /*
- * Mount events. The mount table of a namespace is the one interface that
- * tells of every change in it: poll() of a mountinfo file stores the event
- * count of the namespace in the seq_file. There is one file for each CPU,
- * used with preemption off, so that nobody else stores there between the
- * poll and the load, and no cache line is shared.
+ * Mount events. Whoever polls the mount table of a namespace is woken with every
+ * change in it, by whoever makes the change and before mount(2) or umount(2)
+ * returns. An entry in that queue counts them.
  *
- * Only the initial mount namespace is watched: the file pins its namespace,
- * and another one could never go away with a link mounted inside.
+ * Only the initial mount namespace is watched: the open mount table pins its
+ * namespace, and another one could never go away with a link mounted inside.
  */
-static DEFINE_PER_CPU(struct file *, bl_watch_file);
+static struct file *bl_watch_file;
 static DEFINE_MUTEX(bl_watch_mutex);
 static unsigned int bl_watch_users;
 
-static bool bl_watch_on;
+/* Written under the lock of that queue, and when watching begins or ends. */
+unsigned int bl_watch_events __read_mostly;
+static bool bl_watch_on __read_mostly;
 
 /*
  * Whoever unmounts a backing filesystem wants it to be gone, and not only when
@@ -86,6 +86,7 @@ static void bl_watch_kick(void)
 static int bl_watch_wake(wait_queue_entry_t *entry, unsigned int mode,
 			 int sync, void *key)
 {
+	WRITE_ONCE(bl_watch_events, bl_watch_events + 1);
 	bl_watch_kick();
 	return 0;
 }
@@ -102,21 +103,15 @@ static void bl_watch_queue(struct file *file, wait_queue_head_t *head,
 
 static void bl_watch_close(void)
 {
-	int cpu;
-
+	WRITE_ONCE(bl_watch_on, false);
 	if (bl_waiter.head)
 		remove_wait_queue(bl_waiter.head, &bl_waiter.entry);
 	bl_waiter.head = NULL;
-	WRITE_ONCE(bl_watch_on, false);
-	/* Pairs with preempt_disable() in bl_watch_event(). */
-	synchronize_rcu_expedited();
-	for_each_possible_cpu(cpu) {
-		struct file **file = per_cpu_ptr(&bl_watch_file, cpu);
-
-		if (*file)
-			fput(*file);
-		*file = NULL;
-	}
+	/* What was proved by the count is so no longer. */
+	WRITE_ONCE(bl_watch_events, bl_watch_events + 1);
+	if (!IS_ERR_OR_NULL(bl_watch_file))
+		fput(bl_watch_file);
+	bl_watch_file = NULL;
 }
 
 /**
@@ -127,9 +122,6 @@ static void bl_watch_close(void)
  */
 bool bl_watch_start(void)
 {
-	struct file *file;
-	int cpu;
-
 	if (current->nsproxy->mnt_ns != init_task.nsproxy->mnt_ns)
 		return false;
 
@@ -138,20 +130,17 @@ bool bl_watch_start(void)
 		bl_watch_users++;
 		return true;
 	}
-	for_each_possible_cpu(cpu) {
-		file = filp_open("/proc/self/mountinfo", O_RDONLY, 0);
-		if (IS_ERR(file))
-			goto fail;
-		*per_cpu_ptr(&bl_watch_file, cpu) = file;
-		if (file_inode(file)->i_sb->s_magic != PROC_SUPER_MAGIC ||
-		    !file->f_op->poll)
-			goto fail;
-	}
-	bl_watch_users = 1;
-	/* Any of them. */
+	bl_watch_file = filp_open("/proc/self/mountinfo", O_RDONLY, 0);
+	if (IS_ERR(bl_watch_file) ||
+	    file_inode(bl_watch_file)->i_sb->s_magic != PROC_SUPER_MAGIC ||
+	    !bl_watch_file->f_op->poll)
+		goto fail;
 	init_poll_funcptr(&bl_waiter.table, bl_watch_queue);
-	vfs_poll(file, &bl_waiter.table);
-	/* The files before the word that they are there. */
+	vfs_poll(bl_watch_file, &bl_waiter.table);
+	if (!bl_waiter.head)
+		goto fail;
+	bl_watch_users = 1;
+	/* The entry before the word that it is there. */
 	smp_store_release(&bl_watch_on, true);
 	return true;
 fail:
@@ -169,33 +158,31 @@ void bl_watch_stop(void)
 		bl_watch_close();
 }
 
-static bool bl_watch_event(int *event)
+/**
+ * bl_watch_event - how many mount events there were
+ * @event: the count
+ *
+ * Return: whether they are counted.
+ */
+bool bl_watch_event(unsigned int *event)
 {
-	bool on;
-
-	preempt_disable();
 	/* Pairs with bl_watch_start(). */
-	on = smp_load_acquire(&bl_watch_on);
-	if (on) {
-		struct file *file = *this_cpu_ptr(&bl_watch_file);
-		struct seq_file *m = file->private_data;
+	bool on = smp_load_acquire(&bl_watch_on);
 
-		vfs_poll(file, NULL);
-		*event = READ_ONCE(m->poll_event);
-	}
-	preempt_enable();
+	/* Mounts that were looked at before this, and those after it. */
+	smp_rmb();
+	*event = READ_ONCE(bl_watch_events);
+	/* As above. */
+	smp_rmb();
 	return on;
 }
 
-static struct bl_bind *bl_bind_alloc(unsigned int nr)
+static struct bl_bind *bl_bind_alloc(void)
 {
-	struct bl_bind *bind = kzalloc(struct_size(bind, chain, nr),
-				       GFP_KERNEL_ACCOUNT);
+	struct bl_bind *bind = kzalloc(sizeof(*bind), GFP_KERNEL_ACCOUNT);
 
-	if (bind) {
+	if (bind)
 		refcount_set(&bind->ref, 1);
-		bind->nr = nr;
-	}
 	return bind;
 }
 
@@ -212,7 +199,7 @@ struct bl_bind *bl_bind_fixed(const struct path *path)
 
 	if (IS_ERR(mnt))
 		return ERR_CAST(mnt);
-	bind = bl_bind_alloc(0);
+	bind = bl_bind_alloc();
 	if (!bind) {
 		bl_mnt_put(mnt);
 		return ERR_PTR(-ENOMEM);
@@ -229,52 +216,12 @@ struct bl_bind *bl_bind_fixed(const struct path *path)
  */
 void bl_bind_put(struct bl_bind *bind)
 {
-	unsigned int i;
-
 	if (!bind || !refcount_dec_and_test(&bind->ref))
 		return;
-	for (i = 0; i < bind->nr; i++)
-		dput(bind->chain[i].dentry);
+	bl_basis_free(bind->basis);
 	dput(bind->real.dentry);
-	for (i = 0; i < bind->nr_mnts; i++)
-		bl_mnt_put(bind->mnts[i]);
 	bl_mnt_put(bind->mnt);
 	kfree_rcu(bind, rcu);
-}
-
-/**
- * bl_bind_valid - whether following the link would give the same now
- * @bind: binding of a link
- *
- * Context: any, RCU-walk too.
- */
-bool bl_bind_valid(const struct bl_bind *bind)
-{
-	unsigned int i;
-	int event;
-
-	if (!bind->nr || bind->gen != bl_rules_generation() ||
-	    !bl_watch_event(&event) || event != bind->event)
-		return false;
-	for (i = 0; i < bind->nr; i++)
-		if (read_seqcount_retry(&bind->chain[i].dentry->d_seq,
-					bind->chain[i].seq))
-			return false;
-	return true;
-}
-
-static void bl_proof_drop(struct bl_proof *proof)
-{
-	while (proof->nr)
-		dput(proof->chain[--proof->nr].dentry);
-	while (proof->nr_mnts)
-		bl_mnt_put(proof->mnts[--proof->nr_mnts]);
-}
-
-/* Only what the dcache knows of is proved by it. */
-static bool bl_bind_provable(int err)
-{
-	return !err || err == -ENOENT;
 }
 
 /* What @where and @err, which following a link gave, are to its users. */
@@ -298,9 +245,10 @@ static struct bl_bind *bl_bind_make(struct bl_where *where, int err,
 				return ERR_CAST(mnt);
 		}
 	}
-	if (!bl_bind_provable(err))
+	/* Only what the dcache knows of is proved by it. */
+	if (err && err != -ENOENT)
 		proof->ok = false;
-	bind = bl_bind_alloc(proof->ok ? proof->nr : 0);
+	bind = bl_bind_alloc();
 	if (!bind) {
 		bl_mnt_put(mnt);
 		return ERR_PTR(-ENOMEM);
@@ -314,15 +262,6 @@ static struct bl_bind *bl_bind_make(struct bl_where *where, int err,
 		bind->real.mnt = mnt->mnt;
 		bind->real.dentry = dget(real->dentry);
 	}
-	if (proof->ok) {
-		memcpy(bind->chain, proof->chain,
-		       proof->nr * sizeof(*proof->chain));
-		memcpy(bind->mnts, proof->mnts, sizeof(bind->mnts));
-		bind->nr_mnts = proof->nr_mnts;
-		/* The references went along. */
-		proof->nr = 0;
-		proof->nr_mnts = 0;
-	}
 	return bind;
 }
 
@@ -331,11 +270,11 @@ static struct bl_bind *bl_bind_same(struct bl_link *link, struct bl_bind *bind)
 {
 	struct bl_bind *old;
 
-	if (bind->nr)
+	if (bind->basis)
 		return bind;
 	rcu_read_lock();
 	old = rcu_dereference(link->bind);
-	if (old && (old->nr || old->real.dentry != bind->real.dentry ||
+	if (old && (old->basis || old->real.dentry != bind->real.dentry ||
 		    old->mnt != bind->mnt || old->error != bind->error ||
 		    old->inner != bind->inner || old->viewed != bind->viewed ||
 		    old->merged != bind->merged ||
@@ -380,52 +319,32 @@ static struct bl_bind *bl_bind_resolve(struct bl_link *link)
 	u64 ticket = atomic64_inc_return(&link->ticket);
 	const struct cred *old_cred;
 	struct bl_proof *proof;
+	struct bl_basis *basis;
 	struct bl_bind *bind;
 	struct bl_where where;
-	unsigned long gen;
-	int event = 0, now, err;
+	int err;
 
-	proof = kmalloc(sizeof(*proof), GFP_KERNEL);
+	proof = bl_proof_begin();
 	if (!proof)
 		return ERR_PTR(-ENOMEM);
-	proof->nr = 0;
-	proof->nr_mnts = 0;
-	/* First the counts, then what they are to prove. */
-	proof->ok = link->watch && bl_watch_event(&event);
-	gen = bl_rules_generation();
 	old_cred = override_creds(link->cred);
 	err = bl_walk_link(link, &where, proof);
-	proof->ok = proof->ok && bl_watch_event(&now) && now == event;
 	bind = err == -ENOMEM ? ERR_PTR(err) :
 				bl_bind_make(&where, err, proof);
 	revert_creds(old_cred);
 	bl_where_put(&where);
-	bl_proof_drop(proof);
-	kfree(proof);
+	basis = bl_proof_end(proof);
 	trace_bl_resolve(link->id, link->backing,
 			 IS_ERR(bind) ? PTR_ERR(bind) : bind->error,
-			 IS_ERR(bind) ? 0 : bind->nr);
-	if (IS_ERR(bind))
+			 basis ? basis->nr : 0);
+	if (IS_ERR(bind)) {
+		bl_basis_free(basis);
 		return bind;
-	bind->event = event;
-	bind->gen = gen;
+	}
+	bind->basis = basis;
 	bind = bl_bind_same(link, bind);
 	bl_bind_publish(link, bind, ticket);
 	return bind;
-}
-
-/**
- * bl_bind_rcu - what a link shows, in RCU-walk
- * @link: link
- *
- * Context: RCU read side.
- * Return: a binding that is valid now, NULL when that takes more than looking.
- */
-struct bl_bind *bl_bind_rcu(struct bl_link *link)
-{
-	struct bl_bind *bind = rcu_dereference(link->bind);
-
-	return bind && bl_bind_valid(bind) ? bind : NULL;
 }
 
 /**

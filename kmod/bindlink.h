@@ -113,7 +113,16 @@ bool bl_rule_child(struct bl_rules *rules, struct bl_rule_node *dir,
 		   const char *name, unsigned int len, struct bl_rule *rule);
 bool bl_rule_next(struct bl_rule_node *dir, u32 *serial, char *name,
 		  struct bl_rule *rule);
-unsigned long bl_rules_generation(void);
+extern unsigned long bl_rules_gen;
+
+/**
+ * bl_rules_generation - a number that changes after each change of any table
+ */
+static inline unsigned long bl_rules_generation(void)
+{
+	/* Pairs with bl_rules_changed(). */
+	return smp_load_acquire(&bl_rules_gen);
+}
 
 /* link.c: links and what carries them */
 
@@ -322,6 +331,7 @@ void bl_links_exit(void);
  * @ref: every binding, node and inode that uses it has one
  * @mnt: the mount; one reference, dropped with the last of @ref
  * @flags: the MNT_USER_SETTABLE_MASK flags it has to keep, and BL_MNT_MASKED
+ * @modes: bits of modes that are shown through it
  * @source: the mount it stands for, compared and never followed
  * @stale: that may be unmounted; no walk has come to it since mounts changed
  * @rcu: readers in RCU-walk
@@ -331,6 +341,7 @@ struct bl_mnt {
 	refcount_t ref;
 	struct vfsmount *mnt;
 	int flags;
+	umode_t modes;
 	bool stale;
 	const void *source;
 	struct rcu_head rcu;
@@ -360,34 +371,127 @@ bool bl_mnts_stale(void);
 void bl_mnts_flush(void);
 int bl_mnts_sync(void);
 
-/* walk.c: following paths through links, but not through trees */
+/* proof.c: what a walk went by, and whether that still holds */
+
+/**
+ * enum bl_seq_kind - what a dentry is to a walk
+ * @BL_SEQ_SEARCHED: looked up in a directory that the caller must be permitted to
+ *	search
+ * @BL_SEQ_END: looked up with the credentials of a tree or of a link
+ * @BL_SEQ_COVERED: so, too, but something is in it: while that is there so is
+ *	this, or it was renamed
+ */
+enum bl_seq_kind {
+	BL_SEQ_SEARCHED,
+	BL_SEQ_END,
+	BL_SEQ_COVERED,
+};
 
 /**
  * struct bl_seq - a dentry and what its d_seq was
+ * @dentry: dentry, with a reference
+ * @seq: its d_seq
+ * @kind: what it is to the walk
  */
 struct bl_seq {
 	struct dentry *dentry;
 	unsigned int seq;
+	enum bl_seq_kind kind;
 };
 
 #define BL_PROOF_DENTRIES	96
 #define BL_PROOF_MNTS		8
 
 /**
- * struct bl_proof - what a walk went by
+ * struct bl_proof - what a walk that is under way has gone by
  * @ok: nothing else decided where it led to, but for rules and mounts
+ * @caller: it goes with the caller's credentials
+ * @kept: a private mount that is kept longer than the proof, or NULL
  * @nr: entries of @chain
  * @nr_mnts: entries of @mnts
+ * @event: mount event count
+ * @renames: sequence of rename_lock
+ * @gen: generation of the rules
  * @mnts: private mounts that keep the filesystems of @chain
- * @chain: dentries, each with a reference, and what their d_seq was
+ * @chain: what was looked up
  */
 struct bl_proof {
 	bool ok;
+	bool caller;
+	const struct vfsmount *kept;
 	unsigned int nr;
 	unsigned int nr_mnts;
+	unsigned int event;
+	unsigned int renames;
+	unsigned long gen;
 	struct bl_mnt *mnts[BL_PROOF_MNTS];
 	struct bl_seq chain[BL_PROOF_DENTRIES];
 };
+
+/**
+ * struct bl_basis - what a walk went by
+ * @rcu: readers in RCU-walk
+ * @gen: generation of the rules
+ * @event: mount event count
+ * @renames: sequence of rename_lock when all of @chain held; later ones are
+ *	stored by whoever finds that it still does
+ * @searched: first entries of @chain: those of the caller's own steps
+ * @ends: first entries of @chain: those that are not covered
+ * @nr: entries of @chain
+ * @nr_mnts: entries of @mnts
+ * @mnts: private mounts that keep the filesystems of @chain
+ * @chain: every dentry that was looked up. While none of their sequences, no
+ *	mount and no rule changed, walking again would give the same.
+ *
+ * Immutable but for @renames. Owned by a binding or a node.
+ */
+struct bl_basis {
+	struct rcu_head rcu;
+	unsigned long gen;
+	unsigned int event;
+	unsigned int renames;
+	unsigned int searched;
+	unsigned int ends;
+	unsigned int nr;
+	unsigned int nr_mnts;
+	struct bl_mnt *mnts[BL_PROOF_MNTS];
+	struct bl_seq chain[] __counted_by(nr);
+};
+
+struct bl_proof *bl_proof_begin(void);
+void bl_proof_add(struct bl_proof *proof, const struct path *dir,
+		  struct dentry *child, const char *name, unsigned int len);
+struct bl_basis *bl_proof_end(struct bl_proof *proof);
+void bl_basis_free(struct bl_basis *basis);
+bool bl_basis_unmoved(struct bl_basis *basis);
+bool bl_basis_searchable(const struct bl_basis *basis);
+
+extern unsigned int bl_watch_events;	/* see bl_watch_event() */
+
+/**
+ * bl_basis_valid - whether walking again would give the same
+ * @basis: basis
+ *
+ * Context: any, RCU-walk too.
+ */
+static __always_inline bool bl_basis_valid(struct bl_basis *basis)
+{
+	const struct bl_seq *seq = basis->chain;
+	const struct bl_seq *end = seq + basis->ends;
+
+	if (unlikely(basis->gen != bl_rules_generation() ||
+		     basis->event != READ_ONCE(bl_watch_events)))
+		return false;
+	if (unlikely(read_seqretry(&rename_lock, READ_ONCE(basis->renames))))
+		return bl_basis_unmoved(basis);
+	for (; seq < end; seq++)
+		if (unlikely(read_seqcount_retry(&seq->dentry->d_seq,
+						 seq->seq)))
+			return false;
+	return true;
+}
+
+/* walk.c: following paths through links, but not through trees */
 
 /**
  * struct bl_layer - one of the things that a merged link shows by one name
@@ -456,7 +560,8 @@ int bl_walk_link(struct bl_link *link, struct bl_where *where,
 		 struct bl_proof *proof);
 int bl_walk_path(const struct path *root, const char *path, unsigned int flags,
 		 struct bl_where *where, struct bl_via *via);
-int bl_walk_tree(struct bl_tree *tree, char *path, struct bl_where *where);
+int bl_walk_tree(struct bl_tree *tree, char *path, struct bl_where *where,
+		 struct bl_proof *proof);
 void bl_where_put(struct bl_where *where);
 int bl_walk_rules(struct bl_tree *tree, const char *path,
 		  struct bl_rule_node **dirs, struct bl_space **spaces,
@@ -475,14 +580,8 @@ int bl_walk_rules(struct bl_tree *tree, const char *path,
  * @inner: see struct bl_where
  * @viewed: see struct bl_where
  * @merged: see struct bl_where
- * @event: mount event count for which this holds
- * @gen: generation of the rules for which this holds
- * @nr: entries of @chain; 0 when every use has to resolve again
- * @nr_mnts: entries of @mnts
- * @mnts: private mounts that keep the filesystems of @chain
- * @chain: every dentry that the resolution looked at. While none of their
- *	sequences, no mount and no rule changed, resolving again would give the
- *	same.
+ * @basis: while it holds following the link would give the same; NULL when every
+ *	use has to follow it again
  *
  * Immutable once it is published.
  */
@@ -491,23 +590,43 @@ struct bl_bind {
 	refcount_t ref;
 	struct path real;
 	struct bl_mnt *mnt;
+	struct bl_basis *basis;
 	int error;
-	int event;
 	bool inner;
 	bool viewed;
 	bool merged;
-	unsigned long gen;
-	unsigned int nr;
-	unsigned int nr_mnts;
-	struct bl_mnt *mnts[BL_PROOF_MNTS];
-	struct bl_seq chain[] __counted_by(nr);
 };
 
 struct bl_bind *bl_bind_fixed(const struct path *path);
 void bl_bind_put(struct bl_bind *bind);
-bool bl_bind_valid(const struct bl_bind *bind);
-struct bl_bind *bl_bind_rcu(struct bl_link *link);
+bool bl_watch_event(unsigned int *event);
 struct bl_bind *bl_bind_get(struct bl_link *link);
+
+/**
+ * bl_bind_valid - whether following the link would give the same now
+ * @bind: binding of a link
+ *
+ * Context: any, RCU-walk too.
+ */
+static inline bool bl_bind_valid(const struct bl_bind *bind)
+{
+	return bind->basis && bl_basis_valid(bind->basis);
+}
+
+/**
+ * bl_bind_rcu - what a link shows, in RCU-walk
+ * @link: link
+ *
+ * Context: RCU read side.
+ * Return: a binding that is valid now, NULL when that takes more than looking.
+ */
+static __always_inline struct bl_bind *bl_bind_rcu(struct bl_link *link)
+{
+	struct bl_bind *bind = rcu_dereference(link->bind);
+
+	return bind && bl_bind_valid(bind) ? bind : NULL;
+}
+
 bool bl_watch_start(void);
 void bl_watch_stop(void);
 void bl_bind_exit(void);
@@ -608,11 +727,6 @@ static inline bool bl_is_way(const struct inode *inode)
 	return !BL_I(inode)->real && !BL_I(inode)->merged && !bl_is_root(inode);
 }
 
-extern const struct inode_operations bl_dir_iops;
-extern const struct inode_operations bl_file_iops;
-extern const struct inode_operations bl_symlink_iops;
-extern const struct inode_operations bl_way_iops;
-
 struct inode *bl_inode_get(struct super_block *sb, struct bl_mnt *mnt,
 			   struct inode *real);
 struct inode *bl_inode_claim(struct dentry *dentry, struct bl_mnt *mnt,
@@ -625,6 +739,35 @@ struct inode *bl_inode_merged(struct dentry *dentry, struct bl_mnt *mnt,
 			      struct inode *real);
 void bl_inode_refresh(struct inode *inode, struct inode *real,
 		      const struct bl_mnt *mnt);
+void bl_inode_init(void);
+
+extern bool bl_labels;	/* there is a security module that has labels */
+
+/**
+ * bl_search_free - whether it is plain to see that the caller may search
+ * @dir: directory behind a tree, in a mount without an ID mapping, or NULL
+ *
+ * What inode_permission() says of most directories, without what it asks security
+ * modules. Those without labels do not know directories by their inodes, and are
+ * asked about the directory in the tree by whoever walks through it.
+ *
+ * Context: RCU read side, RCU-walk too.
+ */
+static __always_inline bool bl_search_free(const struct inode *dir)
+{
+	umode_t mode;
+
+	if (unlikely(!dir || bl_labels || dir->i_op->permission))
+		return false;
+	mode = READ_ONCE(dir->i_mode);
+#ifdef CONFIG_FS_POSIX_ACL
+	if (likely((mode & 0111) == 0111) &&
+	    (!READ_ONCE(dir->i_acl) || !IS_POSIXACL(dir)))
+		return true;
+#endif
+	return (mode & 0100) && uid_eq(dir->i_uid, current_fsuid());
+}
+
 int bl_permission(struct mnt_idmap *idmap, struct inode *inode, int mask);
 int bl_getattr(struct mnt_idmap *idmap, const struct path *path,
 	       struct kstat *stat, u32 mask, unsigned int flags);
@@ -636,6 +779,7 @@ int bl_setattr(struct mnt_idmap *idmap, struct dentry *dentry,
 /**
  * struct bl_node - d_fsdata of every dentry of a tree but the root
  * @rcu: readers in RCU-walk
+ * @ref: the dentry has one, every user has one
  * @lower: dentry of the name in the backing directory, positive or negative,
  *	with a reference; NULL for the name of a link and where there is no
  *	backing directory
@@ -646,10 +790,13 @@ int bl_setattr(struct mnt_idmap *idmap, struct dentry *dentry,
  * @inode: inode of @real when it was looked up, NULL for a negative one
  * @link: the link at the name, with a reference
  * @bind: what @link was bound to when it was looked up, with a reference
+ * @basis: what the walk went by that found it; while that holds so does this
  * @gen: generation of the rules for which @link and @below hold
  * @ticket: when it was looked up: later ones have greater numbers
  * @seq: d_seq of @lower when it was looked up
  * @check: nothing can be told from @seq: look up again at each use
+ * @special: it is not just the name in the directory behind the parent: @check,
+ *	@link or @basis
  * @below: there are links below the name
  * @inner: links are below it in the view of a backing path
  * @viewed: the backing path is in a tree; what is below the name has to be
@@ -657,23 +804,27 @@ int bl_setattr(struct mnt_idmap *idmap, struct dentry *dentry,
  * @way: the name is a directory because of that alone
  * @merged: it is a directory inside of a merged link
  *
- * Owned by the dentry. Replaced under d_lock, freed after a grace period;
- * the dentries that it pins are freed by RCU themselves, so their d_seq may
- * be read in RCU-walk though the references are dropped at once. A positive
- * dentry that is pinned stays positive, so @inode stays too.
+ * Immutable once the dentry has it. Replaced under d_lock, freed a grace period
+ * after the last reference; the dentries that it pins are freed by RCU
+ * themselves, so their d_seq may be read in RCU-walk though the references are
+ * dropped at once. A positive dentry that is pinned stays positive, so @inode
+ * stays too.
  */
 struct bl_node {
 	struct rcu_head rcu;
+	refcount_t ref;
 	struct dentry *lower;
 	struct path real;
 	struct bl_mnt *mnt;
 	struct inode *inode;
 	struct bl_link *link;
 	struct bl_bind *bind;
+	struct bl_basis *basis;
 	unsigned long gen;
 	u64 ticket;
 	unsigned int seq;
 	bool check;
+	bool special;
 	bool below;
 	bool inner;
 	bool viewed;
@@ -683,15 +834,19 @@ struct bl_node {
 
 /**
  * struct bl_real - what a dentry stands for at the moment
- * @path: where. The mount belongs to @mnt, the dentry has a reference and is
- *	negative for a negative dentry
- * @mnt: private mount of @path, with a reference
+ * @path: where. The mount belongs to @mnt, the dentry is negative for a negative
+ *	dentry
+ * @mnt: private mount of @path
+ * @node: keeps @path and @mnt, or NULL
+ * @bind: keeps @path and @mnt, or NULL; without either there are references
  * @gen: generation of the rules for which this holds
  * @merged: it is a directory inside of a merged link
  */
 struct bl_real {
 	struct path path;
 	struct bl_mnt *mnt;
+	struct bl_node *node;
+	struct bl_bind *bind;
 	unsigned long gen;
 	bool merged;
 };
@@ -720,11 +875,41 @@ static inline void bl_at_put(struct bl_at *at)
 
 extern const struct dentry_operations bl_dops;
 
-bool bl_link_merges(const struct bl_link *link);
+/**
+ * bl_link_merges - whether a link shows the original, too
+ * @link: link
+ */
+static inline bool bl_link_merges(const struct bl_link *link)
+{
+	return link->flags & BINDLINK_FLAG_MERGED;
+}
+
+/**
+ * bl_root_rcu - what the root of a tree shows, in RCU-walk
+ * @tree: tree
+ *
+ * Context: RCU read side.
+ * Return: a binding that is valid now, NULL when that takes more than looking.
+ */
+static __always_inline struct bl_bind *bl_root_rcu(struct bl_tree *tree)
+{
+	struct bl_link *link = rcu_dereference(tree->link);
+	struct bl_bind *bind = tree->carrier;
+
+	if (link) {
+		bind = bl_bind_rcu(link);
+		if (bind && bind->error == -ENOENT && bl_link_merges(link))
+			return tree->carrier;
+		if (!bind || bind->error ||
+		    d_is_dir(bind->real.dentry) != tree->is_dir)
+			return NULL;
+	}
+	return bind;
+}
+
 int bl_dentry_merged(struct dentry *dentry);
 bool bl_root_merged(struct bl_tree *tree);
 struct bl_bind *bl_root_get(struct bl_tree *tree);
-struct bl_bind *bl_root_rcu(struct bl_tree *tree);
 bool bl_root_way(struct bl_tree *tree, int err);
 int bl_real_get(struct dentry *dentry, struct bl_real *real);
 void bl_real_put(struct bl_real *real);
@@ -733,11 +918,30 @@ int bl_dentry_at(struct dentry *dentry, struct bl_at *at);
 int bl_dentry_below(struct dentry *dentry);
 int bl_dentry_inner(struct dentry *dentry, bool *viewed);
 int bl_dentry_walk(struct dentry *dentry, struct bl_where *where,
-		   struct bl_mnt **mnt);
+		   struct bl_mnt **mnt, struct bl_proof *proof);
 struct bl_node *bl_node_new(struct bl_mnt *mnt, struct dentry *lower);
 struct bl_node *bl_node_get(struct dentry *dentry, struct dentry *parent,
 			    bool revalidate);
+static inline struct bl_node __rcu **bl_node_slot(struct dentry *dentry)
+{
+	return (struct bl_node __rcu **)&dentry->d_fsdata;
+}
+
+struct bl_node *bl_node_hold(struct dentry *dentry);
 void bl_node_free(struct bl_node *node);
+
+/**
+ * bl_node_put - drop a reference
+ * @node: node or NULL
+ *
+ * Context: may sleep.
+ */
+static inline void bl_node_put(struct bl_node *node)
+{
+	if (node && refcount_dec_and_test(&node->ref))
+		bl_node_free(node);
+}
+
 void bl_node_set(struct dentry *dentry, struct bl_node *node);
 int bl_dentry_renew(struct dentry *dentry);
 struct dentry *bl_lookup(struct inode *dir, struct dentry *dentry,

@@ -23,20 +23,6 @@
 
 #include "bindlink.h"
 
-static struct bl_node __rcu **bl_node_slot(struct dentry *dentry)
-{
-	return (struct bl_node __rcu **)&dentry->d_fsdata;
-}
-
-/**
- * bl_link_merges - whether a link shows the original, too
- * @link: link
- */
-bool bl_link_merges(const struct bl_link *link)
-{
-	return link->flags & BINDLINK_FLAG_MERGED;
-}
-
 /**
  * bl_root_get - what the root of a tree shows, resolved anew if there is doubt
  * @tree: tree
@@ -78,29 +64,6 @@ struct bl_bind *bl_root_get(struct bl_tree *tree)
 	}
 	bl_bind_put(bind);
 	return ERR_PTR(err);
-}
-
-/**
- * bl_root_rcu - what the root of a tree shows, in RCU-walk
- * @tree: tree
- *
- * Context: RCU read side.
- * Return: a binding that is valid now, NULL when that takes more than looking.
- */
-struct bl_bind *bl_root_rcu(struct bl_tree *tree)
-{
-	struct bl_link *link = rcu_dereference(tree->link);
-	struct bl_bind *bind = tree->carrier;
-
-	if (link) {
-		bind = bl_bind_rcu(link);
-		if (bind && bind->error == -ENOENT && bl_link_merges(link))
-			return tree->carrier;
-		if (!bind || bind->error ||
-		    d_is_dir(bind->real.dentry) != tree->is_dir)
-			return NULL;
-	}
-	return bind;
 }
 
 static bool bl_root_below(struct bl_tree *tree)
@@ -224,11 +187,12 @@ static struct bl_mnt *bl_dentry_mnt(struct dentry *dentry,
  * @where: what it leads to; set whatever is returned
  * @mnt: set to a private mount of that, or to NULL; those of the layers are in
  *	@where
+ * @proof: gets what the walk went by, or NULL
  *
  * Return: 0, -ENOENT, or another error of path lookup.
  */
 int bl_dentry_walk(struct dentry *dentry, struct bl_where *where,
-		   struct bl_mnt **mnt)
+		   struct bl_mnt **mnt, struct bl_proof *proof)
 {
 	char *buf = __getname(), *rest;
 	struct bl_layer *layer;
@@ -242,7 +206,7 @@ int bl_dentry_walk(struct dentry *dentry, struct bl_where *where,
 		return -ENOMEM;
 	rest = dentry_path_raw(dentry, buf, PATH_MAX);
 	err = IS_ERR(rest) ? PTR_ERR(rest) :
-		bl_walk_tree(bl_tree(dentry->d_sb), rest, where);
+		bl_walk_tree(bl_tree(dentry->d_sb), rest, where, proof);
 	__putname(buf);
 	if (err && err != -ENOENT)
 		return err;
@@ -298,7 +262,7 @@ int bl_dentry_inner(struct dentry *dentry, bool *viewed)
 		merged = node && node->merged;
 	}
 	/* A working directory, say, that no walk has come through since. */
-	err = bl_dentry_walk(dentry, &where, &mnt);
+	err = bl_dentry_walk(dentry, &where, &mnt, NULL);
 	bl_where_put(&where);
 	bl_mnt_put(mnt);
 	/*
@@ -347,7 +311,7 @@ int bl_dentry_merged(struct dentry *dentry)
 			return node->merged;
 	}
 	/* A working directory, say, that no walk has come through since. */
-	err = bl_dentry_walk(dentry, &where, &mnt);
+	err = bl_dentry_walk(dentry, &where, &mnt, NULL);
 	bl_where_put(&where);
 	bl_mnt_put(mnt);
 	return err == -ENOMEM ? err : where.merged;
@@ -396,6 +360,7 @@ static struct bl_node *bl_node_alloc(struct bl_mnt *mnt)
 
 	if (!node)
 		return ERR_PTR(-ENOMEM);
+	refcount_set(&node->ref, 1);
 	node->gen = bl_rules_generation();
 	if (mnt) {
 		node->mnt = bl_mnt_hold(mnt);
@@ -463,15 +428,14 @@ static struct bl_node *bl_node_bound(struct bl_link *link, unsigned long gen)
 
 /**
  * bl_node_free - drop what a node pins, and the node after a grace period
- * @node: node or NULL
+ * @node: node without references
  */
 void bl_node_free(struct bl_node *node)
 {
-	if (!node)
-		return;
 	dput(node->real.dentry);
 	dput(node->lower);
 	bl_bind_put(node->bind);
+	bl_basis_free(node->basis);
 	bl_mnt_put(node->mnt);
 	kfree_rcu(node, rcu);
 }
@@ -485,6 +449,7 @@ void bl_node_set(struct dentry *dentry, struct bl_node *node)
 {
 	struct bl_node *old;
 
+	node->special = node->check || node->link || node->basis;
 	spin_lock(&dentry->d_lock);
 	old = rcu_dereference_protected(*bl_node_slot(dentry),
 					lockdep_is_held(&dentry->d_lock));
@@ -494,7 +459,30 @@ void bl_node_set(struct dentry *dentry, struct bl_node *node)
 	else
 		rcu_assign_pointer(*bl_node_slot(dentry), node);
 	spin_unlock(&dentry->d_lock);
-	bl_node_free(old);
+	bl_node_put(old);
+}
+
+/**
+ * bl_node_hold - the node of a dentry that shows something
+ * @dentry: dentry of a tree, but not its root
+ *
+ * Return: the node with a reference, ERR_PTR(-ESTALE) for a dentry that was never
+ * looked up, or ERR_PTR(-ENOENT) where nothing is behind it.
+ */
+struct bl_node *bl_node_hold(struct dentry *dentry)
+{
+	struct bl_node *node;
+
+	guard(rcu)();
+	/* One that is replaced at this moment: there is another already. */
+	do {
+		node = rcu_dereference(*bl_node_slot(dentry));
+		if (!node)
+			return ERR_PTR(-ESTALE);
+		if (!node->real.dentry)
+			return ERR_PTR(-ENOENT);
+	} while (!refcount_inc_not_zero(&node->ref));
+	return node;
 }
 
 /**
@@ -509,53 +497,46 @@ int bl_real_get(struct dentry *dentry, struct bl_real *real)
 {
 	struct bl_node *node;
 
+	real->node = NULL;
+	real->bind = NULL;
 	real->gen = bl_rules_generation();
 	if (dentry == dentry->d_sb->s_root) {
 		struct bl_bind *bind = bl_root_get(bl_tree(dentry->d_sb));
 
 		if (IS_ERR(bind))
 			return PTR_ERR(bind);
-		real->path.mnt = bind->real.mnt;
-		real->path.dentry = dget(bind->real.dentry);
-		real->mnt = bl_mnt_hold(bind->mnt);
+		real->path = bind->real;
+		real->mnt = bind->mnt;
+		real->bind = bind;
 		real->merged = bl_root_merged(bl_tree(dentry->d_sb));
-		bl_bind_put(bind);
 		return 0;
 	}
 
-	/*
-	 * The node pins its dentries until it is replaced, and then they may
-	 * be gone: try again. d_lock would not do, because taking a reference
-	 * may take the d_lock of the other dentry.
-	 */
-	guard(rcu)();
-	for (;;) {
-		node = rcu_dereference(*bl_node_slot(dentry));
-		if (!node)
-			return -ESTALE;
-		if (!node->real.dentry)
-			return -ENOENT;
-		if (!refcount_inc_not_zero(&node->mnt->ref))
-			continue;
-		if (lockref_get_not_dead(&node->real.dentry->d_lockref))
-			break;
-		bl_mnt_put(node->mnt);
-	}
+	node = bl_node_hold(dentry);
+	if (IS_ERR(node))
+		return PTR_ERR(node);
 	real->path = node->real;
 	real->mnt = node->mnt;
 	real->gen = node->gen;
 	real->merged = node->merged;
+	real->node = node;
 	return 0;
 }
 
 /**
  * bl_real_put - undo bl_real_get()
- * @real: what it filled in
+ * @real: what it filled in; or all zero, or something with references
  */
 void bl_real_put(struct bl_real *real)
 {
-	dput(real->path.dentry);
-	bl_mnt_put(real->mnt);
+	if (real->node) {
+		bl_node_put(real->node);
+	} else if (real->bind) {
+		bl_bind_put(real->bind);
+	} else {
+		dput(real->path.dentry);
+		bl_mnt_put(real->mnt);
+	}
 }
 
 /* Have @node show what a walk found instead of its lower dentry. */
@@ -630,7 +611,7 @@ static int bl_node_cross(struct dentry *dentry, struct bl_node *node)
 
 	/* Whose mounts are seen can change at any time. */
 	node->check = true;
-	err = bl_dentry_walk(dentry, &where, &mnt);
+	err = bl_dentry_walk(dentry, &where, &mnt, NULL);
 	if (err == -ENOMEM) {
 		/* It is not known whether that is inside of a link. */
 	} else if (!err && where.linked && mnt) {
@@ -687,7 +668,7 @@ static struct bl_node *bl_node_lookup(struct dentry *dentry,
 	if (!IS_ERR(node) && node->inode && d_mountpoint(node->lower)) {
 		err = bl_node_cross(dentry, node);
 		if (err) {
-			bl_node_free(node);
+			bl_node_put(node);
 			return ERR_PTR(err);
 		}
 	}
@@ -700,19 +681,29 @@ static struct bl_node *bl_node_lookup(struct dentry *dentry,
  */
 static struct bl_node *bl_node_walked(struct dentry *dentry, bool *linked)
 {
+	struct bl_basis *basis;
+	struct bl_proof *proof;
 	struct bl_where where;
 	struct bl_node *node;
 	struct bl_mnt *mnt;
 	int err;
 
-	err = bl_dentry_walk(dentry, &where, &mnt);
+	proof = bl_proof_begin();
+	if (!proof)
+		return ERR_PTR(-ENOMEM);
+	err = bl_dentry_walk(dentry, &where, &mnt, proof);
 	*linked = where.linked;
-	if (err && err != -ENOENT && err != -ENOTDIR)
-		node = ERR_PTR(err);
-	else
+	if (err && err != -ENOENT) {
+		/* Only what the dcache knows of is proved by it. */
+		proof->ok = false;
+		node = err == -ENOTDIR ? bl_node_alloc(mnt) : ERR_PTR(err);
+	} else {
 		node = bl_node_alloc(mnt);
+	}
+	basis = bl_proof_end(proof);
 	if (!IS_ERR(node)) {
-		node->check = true;
+		node->basis = basis;
+		node->check = !basis;
 		node->inner = where.inner;
 		node->viewed = where.viewed;
 		node->way = where.way;
@@ -722,6 +713,8 @@ static struct bl_node *bl_node_walked(struct dentry *dentry, bool *linked)
 		}
 		node->merged = where.merged && node->inode &&
 			       S_ISDIR(node->inode->i_mode);
+	} else {
+		bl_basis_free(basis);
 	}
 	bl_where_put(&where);
 	bl_mnt_put(mnt);
@@ -742,7 +735,7 @@ static struct bl_node *bl_node_linked(struct dentry *dentry,
 	if (IS_ERR(node))
 		return node;
 	if (node->bind->merged) {
-		bl_node_free(node);
+		bl_node_put(node);
 		return bl_node_walked(dentry, &linked);
 	}
 	if (node->mnt)
@@ -767,10 +760,14 @@ static struct bl_node *bl_node_found(struct dentry *dentry)
 	node->lower = dget(node->real.dentry);
 	if (!node->inode || !d_mountpoint(node->lower))
 		return node;
+	/* Whose mounts are seen can change at any time. */
+	bl_basis_free(node->basis);
+	node->basis = NULL;
+	node->check = true;
 	err = bl_node_cross_carrier(dentry, node);
 	if (!err)
 		return node;
-	bl_node_free(node);
+	bl_node_put(node);
 	return ERR_PTR(err);
 }
 
@@ -796,7 +793,7 @@ static int bl_dentry_is_way(struct dentry *dentry)
 	struct bl_mnt *mnt;
 	int err;
 
-	err = bl_dentry_walk(dentry, &where, &mnt);
+	err = bl_dentry_walk(dentry, &where, &mnt, NULL);
 	bl_where_put(&where);
 	bl_mnt_put(mnt);
 	return err == -ENOMEM ? err : where.way;
@@ -859,7 +856,7 @@ struct bl_node *bl_node_get(struct dentry *dentry, struct dentry *parent,
 	    (!node->inode || !S_ISDIR(node->inode->i_mode))) {
 		err = at.links || node->inner ? 1 : bl_dentry_is_way(dentry);
 		if (err < 0) {
-			bl_node_free(node);
+			bl_node_put(node);
 			return ERR_PTR(err);
 		}
 		node->way = err;
@@ -887,7 +884,7 @@ int bl_dentry_renew(struct dentry *dentry)
 	if (IS_ERR(node))
 		return PTR_ERR(node);
 	if (!bl_node_same(d_inode(dentry), node)) {
-		bl_node_free(node);
+		bl_node_put(node);
 		return -ESTALE;
 	}
 	bl_node_set(dentry, node);
@@ -927,7 +924,7 @@ int bl_splice(struct dentry *dentry, struct bl_node *node)
 	struct inode *inode = bl_node_inode(dentry, node);
 
 	if (IS_ERR(inode)) {
-		bl_node_free(node);
+		bl_node_put(node);
 		return PTR_ERR(inode);
 	}
 	bl_node_set(dentry, node);
@@ -955,31 +952,49 @@ struct dentry *bl_lookup(struct inode *dir, struct dentry *dentry,
 	return ERR_PTR(bl_splice(dentry, node));
 }
 
-/*
- * The dentry that @dentry shows, and the private mount; RCU read side. Where
- * there is none the result is NULL, and @mnt is not set.
- */
-static struct dentry *bl_real_rcu(struct dentry *dentry, struct bl_mnt **mnt)
+/* Whether @node is what the directory has that the root of a tree shows. */
+static bool bl_node_in_root(const struct super_block *sb,
+			    const struct bl_node *node)
 {
-	struct bl_node *node;
+	const struct bl_tree *tree = bl_tree(sb);
+	const struct bl_link *link = rcu_dereference(tree->link);
+	const struct bl_bind *bind = tree->carrier;
 
-	if (dentry == dentry->d_sb->s_root) {
-		struct bl_tree *tree = bl_tree(dentry->d_sb);
-		struct bl_link *link = rcu_dereference(tree->link);
-		struct bl_bind *bind = tree->carrier;
+	if (link)
+		bind = rcu_dereference(link->bind);
+	return bind && READ_ONCE(node->lower->d_parent) == bind->real.dentry &&
+	       node->mnt == bind->mnt;
+}
 
-		if (link)
-			bind = rcu_dereference(link->bind);
-		if (!bind)
-			return NULL;
-		*mnt = bind->mnt;
-		return bind->real.dentry;
+/* The owner of a symlink decides whether it may be followed. */
+static __always_inline void bl_node_renew_symlink(const struct dentry *dentry,
+						  const struct bl_node *node)
+{
+	struct inode *inode;
+
+	if (likely(!d_is_symlink(dentry)))
+		return;
+	/* It may be going at this moment. */
+	inode = d_inode_rcu(dentry);
+	if (inode && node->inode)
+		bl_inode_refresh(inode, node->inode, node->mnt);
+}
+
+/* Whether a node holds that was not found in the directory of its parent. */
+static noinline bool bl_node_special_valid(struct dentry *dentry,
+					   struct bl_node *node)
+{
+	if (node->basis) {
+		if (!bl_basis_valid(node->basis) ||
+		    unlikely(node->lower && d_mountpoint(node->lower)))
+			return false;
+		bl_node_renew_symlink(dentry, node);
+		return bl_basis_searchable(node->basis);
 	}
-	node = rcu_dereference(*bl_node_slot(dentry));
-	if (!node)
-		return NULL;
-	*mnt = node->mnt;
-	return node->real.dentry;
+	/* With that generation it is on the table, and not freed. */
+	return !node->check &&
+	       rcu_access_pointer(node->link->bind) == node->bind &&
+	       bl_bind_valid(node->bind);
 }
 
 /*
@@ -991,24 +1006,26 @@ static struct dentry *bl_real_rcu(struct dentry *dentry, struct bl_mnt **mnt)
 static bool bl_node_valid(struct dentry *dentry)
 {
 	struct bl_node *node = rcu_dereference(*bl_node_slot(dentry));
-	struct inode *inode = d_inode_rcu(dentry);
-	struct bl_mnt *mnt;
+	const struct bl_node *parent;
+	struct dentry *lower;
 
-	if (!node || node->check || node->gen != bl_rules_generation())
+	if (unlikely(!node || node->gen != bl_rules_generation()))
 		return false;
-	/* With that generation it is on the table, and not freed. */
-	if (node->link)
-		return rcu_access_pointer(node->link->bind) == node->bind &&
-		       bl_bind_valid(node->bind);
-	if (d_mountpoint(node->lower) ||
-	    READ_ONCE(node->lower->d_parent) !=
-	    bl_real_rcu(READ_ONCE(dentry->d_parent), &mnt) ||
-	    node->mnt != mnt ||
-	    read_seqcount_retry(&node->lower->d_seq, node->seq))
+	lower = node->lower;
+	if (unlikely(node->special))
+		return bl_node_special_valid(dentry, node);
+	parent = rcu_dereference(*bl_node_slot(READ_ONCE(dentry->d_parent)));
+	if (likely(parent)) {
+		if (READ_ONCE(lower->d_parent) != parent->real.dentry ||
+		    node->mnt != parent->mnt)
+			return false;
+	} else if (!bl_node_in_root(dentry->d_sb, node)) {
 		return false;
-	/* The owner of a symlink decides whether it may be followed. */
-	if (inode && S_ISLNK(inode->i_mode))
-		bl_inode_refresh(inode, node->inode, node->mnt);
+	}
+	if (unlikely(d_mountpoint(lower) ||
+		     read_seqcount_retry(&lower->d_seq, node->seq)))
+		return false;
+	bl_node_renew_symlink(dentry, node);
 	return true;
 }
 
@@ -1028,16 +1045,13 @@ static bool bl_node_covered(struct dentry *dentry, const struct bl_node *new)
 	return old && old->lower == new->lower;
 }
 
-static int bl_d_revalidate(struct dentry *dentry, unsigned int flags)
+static noinline int bl_node_revalidate(struct dentry *dentry)
 {
 	struct dentry *parent;
 	struct bl_node *node;
 	struct inode *inode;
 	bool valid;
 	int err;
-
-	if (flags & LOOKUP_RCU)
-		return bl_node_valid(dentry) ? 1 : -ECHILD;
 
 	scoped_guard(rcu)
 		valid = bl_node_valid(dentry);
@@ -1055,13 +1069,20 @@ static int bl_d_revalidate(struct dentry *dentry, unsigned int flags)
 	inode = d_inode(dentry);
 	if (!bl_node_same(inode, node)) {
 		valid = bl_node_covered(dentry, node);
-		bl_node_free(node);
+		bl_node_put(node);
 		return valid;
 	}
 	if (inode && node->inode)
 		bl_inode_refresh(inode, node->inode, node->mnt);
 	bl_node_set(dentry, node);
 	return 1;
+}
+
+static int bl_d_revalidate(struct dentry *dentry, unsigned int flags)
+{
+	if (likely(flags & LOOKUP_RCU))
+		return bl_node_valid(dentry) ? 1 : -ECHILD;
+	return bl_node_revalidate(dentry);
 }
 
 /*
@@ -1093,7 +1114,7 @@ static void bl_d_iput(struct dentry *dentry, struct inode *inode)
 
 static void bl_d_release(struct dentry *dentry)
 {
-	bl_node_free(rcu_access_pointer(*bl_node_slot(dentry)));
+	bl_node_put(rcu_access_pointer(*bl_node_slot(dentry)));
 }
 
 /* The name of an opened root: it has no place below the root. */
@@ -1136,7 +1157,7 @@ struct dentry *bl_dentry_opened(struct super_block *sb,
 		return ERR_CAST(node);
 	dentry = d_alloc_anon(sb);
 	if (!dentry) {
-		bl_node_free(node);
+		bl_node_put(node);
 		return ERR_PTR(-ENOMEM);
 	}
 	d_set_d_op(dentry, &bl_opened_dops);

@@ -93,7 +93,7 @@ static int bl_place_walked(struct dentry *dentry, struct bl_place *place)
 	struct bl_mnt *mnt;
 	int err;
 
-	err = bl_dentry_walk(dentry, &where, &mnt);
+	err = bl_dentry_walk(dentry, &where, &mnt, NULL);
 	if (mnt && (!err || err == -ENOENT))
 		err = bl_place_at(where.path.dentry, mnt, place);
 	else if (!err || (err == -ENOENT &&
@@ -170,7 +170,7 @@ static int bl_place_new(struct dentry *dentry, const struct bl_make *make,
 	struct bl_mnt *mnt;
 	int err;
 
-	err = bl_dentry_walk(dentry, &where, &mnt);
+	err = bl_dentry_walk(dentry, &where, &mnt, NULL);
 	if (!err) {
 		err = -EEXIST;
 	} else if (err == -ENOENT && where.merged) {
@@ -333,7 +333,7 @@ static unsigned long bl_dentry_gen(struct dentry *dentry)
 	struct bl_node *node;
 
 	guard(rcu)();
-	node = rcu_dereference(*(struct bl_node __rcu **)&dentry->d_fsdata);
+	node = rcu_dereference(*bl_node_slot(dentry));
 	return node ? node->gen : 0;
 }
 
@@ -346,7 +346,7 @@ static int bl_instantiate(struct dentry *dentry, struct bl_node *node)
 				      ERR_PTR(-ENOENT);
 	if (IS_ERR(inode)) {
 		if (!IS_ERR(node))
-			bl_node_free(node);
+			bl_node_put(node);
 		d_drop(dentry);
 		return PTR_ERR(inode);
 	}
@@ -522,7 +522,7 @@ static int bl_link_layer(struct dentry *old, struct dentry *new,
 		if (merged <= 0)
 			return merged;
 	}
-	err = bl_dentry_walk(old, &where, &mnt);
+	err = bl_dentry_walk(old, &where, &mnt, NULL);
 	if (!err) {
 		make->id = where.id;
 		make->top = where.merged && where.id == where.layers->id;
@@ -622,7 +622,7 @@ static int bl_remove_merged(struct dentry *dentry)
 	unsigned int i;
 	int err, ret;
 
-	err = bl_dentry_walk(dentry, &where, &mnt);
+	err = bl_dentry_walk(dentry, &where, &mnt, NULL);
 	if (!err)
 		err = where.merged ? bl_merge_removable(&where) : -ESTALE;
 	for (i = where.nr; !err && i--;) {
@@ -704,7 +704,7 @@ static bool bl_dentry_shows(struct dentry *dentry, const struct inode *real)
 	struct bl_node *node;
 
 	guard(rcu)();
-	node = rcu_dereference(*(struct bl_node __rcu **)&dentry->d_fsdata);
+	node = rcu_dereference(*bl_node_slot(dentry));
 	return node && node->inode == real;
 }
 
@@ -919,7 +919,7 @@ static int bl_rename_merged(const struct bl_rename *r, struct bl_place *from,
 
 	if (r->flags & RENAME_WHITEOUT)
 		return -EINVAL;
-	err = bl_dentry_walk(r->old, &source, &mnt);
+	err = bl_dentry_walk(r->old, &source, &mnt, NULL);
 	if (!err && !mnt)
 		err = -EBUSY;
 	if (!err && bl_mnt_masked(mnt))
@@ -929,7 +929,7 @@ static int bl_rename_merged(const struct bl_rename *r, struct bl_place *from,
 	if (!err)
 		err = bl_place_at(source.path.dentry, mnt, from);
 	if (!err) {
-		found = bl_dentry_walk(r->new, &target, &to_mnt);
+		found = bl_dentry_walk(r->new, &target, &to_mnt, NULL);
 		err = bl_rename_target(r, &source, &target, found, to_mnt, to);
 		if (err)
 			bl_place_put(from);
@@ -1036,10 +1036,11 @@ static int bl_tmpfile_dir(struct dentry *dir, struct bl_real *real)
 		err = bl_merge_make(dir);
 	if (err)
 		return err;
-	err = bl_dentry_walk(dir, &where, &mnt);
+	err = bl_dentry_walk(dir, &where, &mnt, NULL);
 	if (!err && !(where.merged && bl_layer_positive(where.layers)))
 		err = -ESTALE;
 	if (!err) {
+		memset(real, 0, sizeof(*real));
 		real->mnt = bl_mnt_hold(where.layers->mnt);
 		real->path.mnt = real->mnt->mnt;
 		real->path.dentry = dget(where.layers->path.dentry);
@@ -1091,7 +1092,7 @@ int bl_tmpfile(struct mnt_idmap *idmap, struct inode *dir, struct file *file,
 	}
 	inode = bl_inode_get(dentry->d_sb, parent.mnt, node->inode);
 	if (IS_ERR(inode)) {
-		bl_node_free(node);
+		bl_node_put(node);
 		err = PTR_ERR(inode);
 		goto out_fput;
 	}

@@ -621,17 +621,21 @@ static const struct file_operations bl_merge_fops;
  */
 static int bl_dir_single(struct dentry *dentry, struct bl_real *real)
 {
+	struct bl_real now = {};
 	struct bl_where where;
 	struct bl_mnt *mnt;
 	int err;
 
-	err = bl_dentry_walk(dentry, &where, &mnt);
+	err = bl_dentry_walk(dentry, &where, &mnt, NULL);
 	if (where.merged) {
 		err = -EAGAIN;
 	} else if (!err && mnt && d_can_lookup(where.path.dentry)) {
-		swap(real->path.dentry, where.path.dentry);
-		swap(real->mnt, mnt);
-		real->path.mnt = real->mnt->mnt;
+		now.path.mnt = mnt->mnt;
+		now.path.dentry = dget(where.path.dentry);
+		now.mnt = mnt;
+		mnt = NULL;
+		bl_real_put(real);
+		*real = now;
 	} else if (err != -ENOMEM) {
 		err = 0;
 	}

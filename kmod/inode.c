@@ -15,7 +15,9 @@
 #include <linux/namei.h>
 #include <linux/pagemap.h>
 #include <linux/posix_acl.h>
+#include <linux/security.h>
 #include <linux/stat.h>
+#include <linux/xattr.h>
 
 #include "bindlink.h"
 
@@ -28,12 +30,14 @@
 
 static kuid_t bl_uid(struct mnt_idmap *idmap, struct inode *real)
 {
-	return AS_KUIDT(i_uid_into_vfsuid(idmap, real));
+	return likely(idmap == &nop_mnt_idmap) ? real->i_uid :
+		AS_KUIDT(i_uid_into_vfsuid(idmap, real));
 }
 
 static kgid_t bl_gid(struct mnt_idmap *idmap, struct inode *real)
 {
-	return AS_KGIDT(i_gid_into_vfsgid(idmap, real));
+	return likely(idmap == &nop_mnt_idmap) ? real->i_gid :
+		AS_KGIDT(i_gid_into_vfsgid(idmap, real));
 }
 
 static umode_t bl_mode(struct inode *real, const struct bl_mnt *mnt)
@@ -43,7 +47,7 @@ static umode_t bl_mode(struct inode *real, const struct bl_mnt *mnt)
 	/* exec asks the mount of the tree, which knows nothing of this one. */
 	if (S_ISREG(mode) && (mnt->flags & MNT_NOSUID))
 		mode &= ~(S_ISUID | S_ISGID);
-	return bl_mnt_masked(mnt) ? mode & ~0222 : mode;
+	return mode & mnt->modes;
 }
 
 /**
@@ -206,20 +210,47 @@ static bool bl_inode_mixed(struct inode *inode, int mask,
 	return mixed;
 }
 
+bool bl_labels __ro_after_init;
+
 /**
- * bl_permission - ->permission()
- * @idmap: ID mapping of the tree's mount, always the trivial one
- * @inode: inode of a tree
- * @mask: MAY_*
- *
- * For the root this is also where every walk through it, from a working
- * directory too, finds out what it is bound to. Of a directory that is made of
- * several the first is asked here, and all of them by the lookup in it.
- *
- * Return: what the inode behind says; -EROFS and -EACCES where the mount of
- * the backing is read-only or noexec.
+ * bl_inode_init - find out which security modules there are
  */
-int bl_permission(struct mnt_idmap *idmap, struct inode *inode, int mask)
+void __init bl_inode_init(void)
+{
+	bl_labels = security_ismaclabel(XATTR_SELINUX_SUFFIX) ||
+		    security_ismaclabel(XATTR_SMACK_SUFFIX);
+}
+
+/*
+ * Whether @inode has what a walk looks at itself, as bl_inode_refresh() would
+ * store it. False with an ID mapping.
+ */
+static __always_inline bool bl_inode_fresh(const struct inode *inode,
+					   const struct inode *real,
+					   const struct bl_mnt *mnt)
+{
+	return likely(inode->i_mode == (real->i_mode & mnt->modes) &&
+		      uid_eq(inode->i_uid, real->i_uid) &&
+		      mnt_idmap(mnt->mnt) == &nop_mnt_idmap);
+}
+
+/* As bl_permission() for what a walk asks, of a directory in a merged link. */
+static bool bl_merged_searchable(const struct inode *inode)
+{
+	struct dentry *alias = READ_ONCE(BL_I(inode)->alias);
+	const struct bl_node *node;
+	const struct inode *real;
+
+	node = alias ? rcu_dereference(*bl_node_slot(alias)) : NULL;
+	if (!node || !node->real.dentry)
+		return false;
+	real = d_inode_rcu(node->real.dentry);
+	return real && bl_inode_fresh(inode, real, node->mnt) &&
+	       bl_search_free(real);
+}
+
+static noinline int bl_permission_full(struct mnt_idmap *idmap,
+				       struct inode *inode, int mask)
 {
 	struct bl_use use;
 	struct inode *real;
@@ -252,11 +283,88 @@ int bl_permission(struct mnt_idmap *idmap, struct inode *inode, int mask)
 	return err;
 }
 
+static __always_inline bool bl_mask_walks(int mask)
+{
+	return (mask & (MAY_NOT_BLOCK | MAY_EXEC | MAY_READ | MAY_WRITE)) ==
+	       (MAY_NOT_BLOCK | MAY_EXEC);
+}
+
+static noinline int bl_permission_other(struct mnt_idmap *idmap,
+					struct inode *inode, int mask)
+{
+	struct inode *real = BL_I(inode)->real;
+	struct bl_mnt *mnt = BL_I(inode)->mnt;
+
+	if (BL_I(inode)->merged && bl_mask_walks(mask) &&
+	    bl_merged_searchable(inode))
+		return 0;
+	if (!real || (mnt->flags & (MNT_READONLY | MNT_NOEXEC)))
+		return bl_permission_full(idmap, inode, mask);
+	if (!bl_inode_fresh(inode, real, mnt))
+		bl_inode_refresh(inode, real, mnt);
+	return inode_permission(mnt_idmap(mnt->mnt), real, mask);
+}
+
+/**
+ * bl_permission - ->permission()
+ * @idmap: ID mapping of the tree's mount, always the trivial one
+ * @inode: inode of a tree
+ * @mask: MAY_*
+ *
+ * Of a directory that is made of several the first is asked here, and all of them
+ * by the lookup in it.
+ *
+ * Return: what the inode behind says; -EROFS and -EACCES where the mount of
+ * the backing is read-only or noexec.
+ */
+int bl_permission(struct mnt_idmap *idmap, struct inode *inode, int mask)
+{
+	const struct inode *real = BL_I(inode)->real;
+	const struct bl_mnt *mnt = BL_I(inode)->mnt;
+
+	/* What a walk asks of the directories that it comes through. */
+	if (likely(real && bl_mask_walks(mask) && S_ISDIR(inode->i_mode) &&
+		   bl_inode_fresh(inode, real, mnt) && bl_search_free(real)))
+		return 0;
+	return bl_permission_other(idmap, inode, mask);
+}
+
+/*
+ * ->permission() of the root of a tree. This is where every walk through it, from
+ * a working directory too, finds out what it is bound to.
+ */
+static int bl_root_permission(struct mnt_idmap *idmap, struct inode *inode,
+			      int mask)
+{
+	const struct bl_bind *bind;
+	const struct inode *real;
+
+	if (likely(bl_mask_walks(mask))) {
+		bind = bl_root_rcu(bl_tree(inode->i_sb));
+		real = bind ? d_inode_rcu(bind->real.dentry) : NULL;
+		if (real && bl_inode_fresh(inode, real, bind->mnt) &&
+		    bl_search_free(real))
+			return 0;
+	}
+	return bl_permission_full(idmap, inode, mask);
+}
+
+/*
+ * What vfs_getattr_nosec() does before it asks the filesystem has been done for
+ * the inode of the tree already, and mostly says the same.
+ */
 static int bl_getattr_real(const struct path *real, struct kstat *stat,
 			   u32 mask, unsigned int flags, bool masked)
 {
-	int err = vfs_getattr_nosec(real, stat, mask, flags);
+	const struct inode *inode = d_inode(real->dentry);
+	int err;
 
+	if (inode->i_op->getattr && !IS_AUTOMOUNT(inode) && !IS_DAX(inode) &&
+	    !(inode->i_sb->s_flags & SB_NOATIME))
+		err = inode->i_op->getattr(mnt_idmap(real->mnt), real, stat,
+					   mask, flags);
+	else
+		err = vfs_getattr_nosec(real, stat, mask, flags);
 	if (!err && masked)
 		stat->mode &= ~0222;
 	return err;
@@ -278,22 +386,22 @@ int bl_getattr(struct mnt_idmap *idmap, const struct path *path,
 {
 	struct dentry *dentry = path->dentry;
 	struct bl_bind *bind = NULL;
-	struct bl_real real;
+	struct bl_node *node;
 	struct path opened;
 	bool masked;
 	int err;
 
 	if (dentry != dentry->d_sb->s_root) {
-		if (bl_is_way(d_inode(dentry))) {
+		node = bl_node_hold(dentry);
+		if (IS_ERR(node) && bl_is_way(d_inode(dentry))) {
 			generic_fillattr(idmap, mask, d_inode(dentry), stat);
 			return 0;
 		}
-		err = bl_real_get(dentry, &real);
-		if (err)
-			return err;
-		err = bl_getattr_real(&real.path, stat, mask, flags,
-				      bl_mnt_masked(real.mnt));
-		bl_real_put(&real);
+		if (IS_ERR(node))
+			return PTR_ERR(node);
+		err = bl_getattr_real(&node->real, stat, mask, flags,
+				      bl_mnt_masked(node->mnt));
+		bl_node_put(node);
 		return err;
 	}
 
@@ -462,27 +570,42 @@ static int bl_fiemap(struct inode *inode, struct fiemap_extent_info *info,
 	return err;
 }
 
-const struct inode_operations bl_dir_iops = {
-	.lookup = bl_lookup,
+/* What directories can do, whatever they are made of. */
+#define BL_DIR_IOPS							\
+	.lookup = bl_lookup,						\
+	.getattr = bl_getattr,						\
+	.create = bl_create,						\
+	.mkdir = bl_mkdir,						\
+	.mknod = bl_mknod,						\
+	.symlink = bl_symlink,						\
+	.link = bl_link_op,						\
+	.unlink = bl_unlink,						\
+	.rmdir = bl_rmdir,						\
+	.rename = bl_rename,						\
+	.tmpfile = bl_tmpfile,						\
+	.atomic_open = bl_atomic_open
+
+/* What those can do that something is behind. */
+#define BL_REAL_IOPS							\
+	.setattr = bl_setattr,						\
+	.listxattr = bl_listxattr,					\
+	.get_acl = bl_get_acl,						\
+	.set_acl = bl_set_acl,						\
+	.fileattr_get = bl_fileattr_get,				\
+	.fileattr_set = bl_fileattr_set,				\
+	.fiemap = bl_fiemap
+
+static const struct inode_operations bl_dir_iops = {
+	BL_DIR_IOPS,
+	BL_REAL_IOPS,
 	.permission = bl_permission,
-	.getattr = bl_getattr,
-	.setattr = bl_setattr,
-	.listxattr = bl_listxattr,
-	.get_acl = bl_get_acl,
-	.set_acl = bl_set_acl,
-	.fileattr_get = bl_fileattr_get,
-	.fileattr_set = bl_fileattr_set,
-	.fiemap = bl_fiemap,
-	.create = bl_create,
-	.mkdir = bl_mkdir,
-	.mknod = bl_mknod,
-	.symlink = bl_symlink,
-	.link = bl_link_op,
-	.unlink = bl_unlink,
-	.rmdir = bl_rmdir,
-	.rename = bl_rename,
-	.tmpfile = bl_tmpfile,
-	.atomic_open = bl_atomic_open,
+};
+
+/* The root of a tree. */
+static const struct inode_operations bl_root_iops = {
+	BL_DIR_IOPS,
+	BL_REAL_IOPS,
+	.permission = bl_root_permission,
 };
 
 static int bl_way_setattr(struct mnt_idmap *idmap, struct dentry *dentry,
@@ -492,24 +615,13 @@ static int bl_way_setattr(struct mnt_idmap *idmap, struct dentry *dentry,
 }
 
 /* A directory that only leads to links. */
-const struct inode_operations bl_way_iops = {
-	.lookup = bl_lookup,
+static const struct inode_operations bl_way_iops = {
+	BL_DIR_IOPS,
 	.permission = bl_permission,
-	.getattr = bl_getattr,
 	.setattr = bl_way_setattr,
-	.create = bl_create,
-	.mkdir = bl_mkdir,
-	.mknod = bl_mknod,
-	.symlink = bl_symlink,
-	.link = bl_link_op,
-	.unlink = bl_unlink,
-	.rmdir = bl_rmdir,
-	.rename = bl_rename,
-	.tmpfile = bl_tmpfile,
-	.atomic_open = bl_atomic_open,
 };
 
-const struct inode_operations bl_file_iops = {
+static const struct inode_operations bl_file_iops = {
 	.permission = bl_permission,
 	.getattr = bl_getattr,
 	.setattr = bl_setattr,
@@ -521,7 +633,7 @@ const struct inode_operations bl_file_iops = {
 	.fiemap = bl_fiemap,
 };
 
-const struct inode_operations bl_symlink_iops = {
+static const struct inode_operations bl_symlink_iops = {
 	.permission = bl_permission,
 	.getattr = bl_getattr,
 	.setattr = bl_setattr,
@@ -708,6 +820,8 @@ struct inode *bl_inode_root(struct super_block *sb, umode_t type)
 		return NULL;
 	inode->i_ino = get_next_ino();
 	bl_inode_setup(inode, type);
+	if (S_ISDIR(type))
+		inode->i_op = &bl_root_iops;
 	lockdep_annotate_inode_mutex_key(inode);
 	return inode;
 }

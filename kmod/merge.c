@@ -264,7 +264,7 @@ static int bl_merge_make_first(struct dentry *dir)
 		struct bl_mnt *mnt;
 		int err;
 
-		err = bl_dentry_walk(at, &where, &mnt);
+		err = bl_dentry_walk(at, &where, &mnt, NULL);
 		layer = where.layers;
 		/* Where what is merged begins. */
 		if (!err && !layer)

@@ -478,7 +478,7 @@ static int bl_merge_open_layers(struct bl_merge *merge, struct dentry *dentry,
 	int err;
 
 	old = override_creds(bl_tree(dentry->d_sb)->cred);
-	err = bl_dentry_walk(dentry, &where, &mnt);
+	err = bl_dentry_walk(dentry, &where, &mnt, NULL);
 	revert_creds(old);
 	if (err || !where.merged) {
 		if (err != -ENOMEM)

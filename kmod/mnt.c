@@ -113,6 +113,7 @@ struct bl_mnt *bl_mnt_get(const struct path *path, int extra_flags)
 	refcount_set(&mnt->ref, 1);
 	mnt->mnt = clone;
 	mnt->flags = flags;
+	mnt->modes = flags & BL_MNT_MASKED ? (umode_t)~0222 : (umode_t)~0;
 	mnt->source = path->mnt;
 	list_add(&mnt->list, &bl_mnts);
 	return mnt;

@@ -134,7 +134,7 @@ int bl_dir_rule_type(struct dentry *dir, const char *name, bool link, u64 *ino)
 			*ino = node->inode->i_ino;
 			type = fs_umode_to_dtype(node->inode->i_mode);
 		}
-		bl_node_free(node);
+		bl_node_put(node);
 	} else if (PTR_ERR(node) == -ENOMEM) {
 		type = -ENOMEM;
 	}

@@ -66,7 +66,9 @@ struct bl_rule_node {
 	char name[] __counted_by(len);
 };
 
-static unsigned long bl_rules_gen = 1;
+/* See bl_rules_generation(). */
+unsigned long bl_rules_gen __read_mostly = 1;
+EXPORT_SYMBOL_IF_KUNIT(bl_rules_gen);
 
 struct bl_rule_key {
 	const struct bl_rule_node *parent;
@@ -110,16 +112,6 @@ static const struct rhashtable_params bl_rule_params = {
 	.obj_cmpfn = bl_rule_cmp,
 	.automatic_shrinking = true,
 };
-
-/**
- * bl_rules_generation - a number that changes after each change of any table
- */
-unsigned long bl_rules_generation(void)
-{
-	/* Pairs with bl_rules_changed(). */
-	return smp_load_acquire(&bl_rules_gen);
-}
-EXPORT_SYMBOL_IF_KUNIT(bl_rules_generation);
 
 static void bl_rules_changed(void)
 {

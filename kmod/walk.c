@@ -133,55 +133,6 @@ static void bl_walk_unproved(struct bl_walk *walk)
 		walk->proof->ok = false;
 }
 
-/* Keep the filesystem of @path as long as the proof holds on to its dentries. */
-static void bl_walk_prove_mnt(struct bl_walk *walk, const struct path *path)
-{
-	struct bl_proof *proof = walk->proof;
-	struct bl_mnt *mnt;
-	unsigned int i;
-
-	if (!proof || !proof->ok)
-		return;
-	for (i = 0; i < proof->nr_mnts; i++)
-		if (proof->mnts[i]->mnt->mnt_sb == path->mnt->mnt_sb)
-			return;
-	mnt = proof->nr_mnts < BL_PROOF_MNTS ? bl_mnt_get(path, 0) : NULL;
-	if (IS_ERR_OR_NULL(mnt))
-		proof->ok = false;
-	else
-		proof->mnts[proof->nr_mnts++] = mnt;
-}
-
-/* @child is what @name is in @dir. */
-static void bl_walk_prove(struct bl_walk *walk, const struct dentry *dir,
-			  struct dentry *child, const char *name,
-			  unsigned int len)
-{
-	struct bl_proof *proof = walk->proof;
-	struct bl_seq *seq;
-	bool ok;
-
-	if (!proof || !proof->ok)
-		return;
-	if (proof->nr == BL_PROOF_DENTRIES ||
-	    (child->d_flags & DCACHE_OP_REVALIDATE)) {
-		proof->ok = false;
-		return;
-	}
-	seq = &proof->chain[proof->nr];
-	spin_lock(&child->d_lock);
-	ok = child->d_parent == dir && !d_unhashed(child) &&
-	     child->d_name.len == len && !memcmp(child->d_name.name, name, len);
-	seq->seq = read_seqcount_begin(&child->d_seq);
-	spin_unlock(&child->d_lock);
-	if (!ok) {
-		proof->ok = false;
-		return;
-	}
-	seq->dentry = dget(child);
-	proof->nr++;
-}
-
 static void bl_pos_put(struct bl_pos *pos);
 
 static void bl_pos_free(struct bl_pos *pos)
@@ -585,8 +536,6 @@ static int bl_pos_follow(struct bl_walk *walk, struct bl_pos *pos,
 			return err;
 		}
 		under->below = bl_pos_excepts(pos);
-		/* More than one thing decided what is seen. */
-		bl_walk_unproved(walk);
 	}
 	bl_walk_cover(walk, pos, link->id);
 	err = bl_walk_enter(walk, link, &found);
@@ -717,11 +666,11 @@ static int bl_walk_lower(struct bl_walk *walk, struct path *real,
 
 	if (!d_can_lookup(dir))
 		return -ENOTDIR;
-	bl_walk_prove_mnt(walk, real);
 	child = lookup_one_unlocked(mnt_idmap(mnt), name, dir, len);
 	if (IS_ERR(child))
 		return PTR_ERR(child);
-	bl_walk_prove(walk, dir, child, name, len);
+	if (walk->proof)
+		bl_proof_add(walk->proof, real, child, name, len);
 	real->dentry = child;
 	dput(dir);
 	/* follow_down() keeps the mount only while it is the same. */
@@ -842,7 +791,6 @@ static int bl_pos_except(struct bl_walk *walk, struct bl_pos *pos)
 	struct path beneath;
 	int err;
 
-	bl_walk_unproved(walk);
 	if (walk->skips == BL_MAX_DEPTH)
 		return -ELOOP;
 	bl_walk_cover(walk, pos, 0);
@@ -1268,7 +1216,9 @@ static int bl_walk_note(struct bl_via *via, const struct bl_link *link)
 static int bl_walk_enter(struct bl_walk *walk, struct bl_link *link,
 			 struct bl_pos *pos)
 {
+	struct bl_proof *proof = walk->proof;
 	struct bl_skip *skip = walk->skip;
+	bool caller = proof && proof->caller;
 	const struct cred *old;
 	unsigned int i;
 	int err;
@@ -1283,14 +1233,21 @@ static int bl_walk_enter(struct bl_walk *walk, struct bl_link *link,
 		if (err)
 			return err;
 	}
+	/* Mounts where its path begins are not counted. */
+	if (!link->watch)
+		bl_walk_unproved(walk);
 
 	walk->active[walk->depth++] = link;
 	/* Its backing path is another matter. */
 	walk->skip = NULL;
+	if (proof)
+		proof->caller = false;
 	old = override_creds(link->cred);
 	err = bl_walk_from(walk, &link->root, link->backing, LOOKUP_FOLLOW,
 			   pos);
 	revert_creds(old);
+	if (proof)
+		proof->caller = caller;
 	walk->skip = skip;
 	walk->depth--;
 	return err;
@@ -1302,8 +1259,10 @@ static int bl_walk_enter(struct bl_walk *walk, struct bl_link *link,
  */
 static bool bl_walk_again(struct bl_walk *walk, const struct bl_pos *pos)
 {
-	return bl_pos_merged(pos) && bl_pos_changed(pos) &&
-	       ++walk->tries < BL_WALK_TRIES;
+	if (!bl_pos_merged(pos) || !bl_pos_changed(pos))
+		return false;
+	bl_walk_unproved(walk);
+	return ++walk->tries < BL_WALK_TRIES;
 }
 
 /**
@@ -1427,8 +1386,12 @@ static int bl_walk_last(struct bl_walk *walk, struct bl_tree *tree,
 		return err;
 	}
 	cred = override_creds(cred);
+	if (walk->proof)
+		walk->proof->caller = true;
 	err = bl_pos_step(walk, pos, last, strlen(last));
 	revert_creds(cred);
+	if (walk->proof)
+		walk->proof->caller = false;
 	return err;
 }
 
@@ -1437,6 +1400,7 @@ static int bl_walk_last(struct bl_walk *walk, struct bl_tree *tree,
  * @tree: tree
  * @path: path from its root, writable
  * @where: what it leads to; set whatever is returned
+ * @proof: gets what the walk went by, or NULL
  *
  * For what is inside of a link: of the rest only the filesystem of the carrier
  * is seen, without mounts, except where a merged link shows it. The caller is
@@ -1446,14 +1410,20 @@ static int bl_walk_last(struct bl_walk *walk, struct bl_tree *tree,
  * Context: as bl_walk_link().
  * Return: as bl_walk_path().
  */
-int bl_walk_tree(struct bl_tree *tree, char *path, struct bl_where *where)
+int bl_walk_tree(struct bl_tree *tree, char *path, struct bl_where *where,
+		 struct bl_proof *proof)
 {
-	struct bl_walk walk = { .carrier = tree->carrier->real.mnt };
+	struct bl_walk walk = {
+		.carrier = tree->carrier->real.mnt,
+		.proof = proof,
+	};
 	const struct cred *cred = override_creds(tree->cred);
 	struct path beneath;
 	struct bl_pos pos = {};
 	int err;
 
+	if (proof)
+		proof->kept = walk.carrier;
 	do {
 		bl_pos_put(&pos);
 		walk.links = 0;
@@ -1464,6 +1434,7 @@ int bl_walk_tree(struct bl_tree *tree, char *path, struct bl_where *where)
 		/* Something is mounted there that the carrier does not know. */
 		int ret = bl_tree_beneath(tree, &beneath);
 
+		bl_walk_unproved(&walk);
 		if (!ret) {
 			bl_pos_put(&pos);
 			walk = (struct bl_walk) {};

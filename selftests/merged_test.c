@@ -2686,6 +2686,35 @@ TEST_F(merged, RM5_LB7_the_filesystems_are_free)
 	}
 }
 
+/* Names that were seen before are not those that a mount hides, or uncovers. */
+TEST_F(merged, LB7_mounts_inside_of_the_backing)
+{
+	EACH_WAY {
+		int i;
+
+		LAY("d/o d/both d/e/o n/o", "d/b d/both d/e/b");
+		MERGE(0);
+		for (i = 0; i < 2; i++) {
+			IS("d/ d/b=b d/both=b d/e/ d/e/b=b d/e/o=o d/o=o n/ n/o=o",
+			   a.v);
+			FAILS(ENOENT, access(V("d/m"), F_OK));
+			ASSERT_EQ(0, ERR(mount("tmpfs", B("d"), "tmpfs", 0,
+					       NULL)));
+			FAILS(ENOENT, access(V("d/b"), F_OK));
+			FAILS(ENOENT, access(V("d/e/b"), F_OK));
+			EXPECT_STREQ("o", get(V("d/both")))
+				WAY();
+			ASSERT_EQ(0, put(B("d/m"), "m"));
+			EXPECT_STREQ("m", get(V("d/m")))
+				WAY();
+			IS("d/ d/both=o d/e/ d/e/o=o d/m=m d/o=o n/ n/o=o",
+			   a.v);
+			EXPECT_EQ(0, ERR(umount2(B("d"), 0)))
+				WAY();
+		}
+	}
+}
+
 TEST_F(merged, TR1_TR8_identity)
 {
 	static const char *const dirs[] = { ".", "d", "d/m", "od", "bd" };

@@ -1,0 +1,247 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * What a walk went by, and whether that still holds.
+ *
+ * Where a path leads is decided by the dentries that were looked up for it, each
+ * of which changes its d_seq when it is unlinked, renamed, replaced or made; by
+ * the rules, which have a generation; and by mounts, whose events are counted.
+ * A walk notes all of that, and as long as nothing of it changes walking again
+ * would give the same.
+ *
+ * A path has many names, but few have to be looked at each time. A directory
+ * that has something in it cannot be removed, only renamed, and the kernel has
+ * one sequence for all renames. While that stands still the ends of what was
+ * looked up stand for all that is above them.
+ */
+
+#include <linux/dcache.h>
+#include <linux/magic.h>
+#include <linux/mount.h>
+#include <linux/slab.h>
+
+#include "bindlink.h"
+
+#ifndef XFS_SUPER_MAGIC
+#define XFS_SUPER_MAGIC	0x58465342
+#endif
+
+/*
+ * Whether directories of @sb go only when they are empty. Not so btrfs, which
+ * removes subvolumes together with what is in them.
+ */
+static bool bl_sb_keeps(const struct super_block *sb)
+{
+	switch (sb->s_magic) {
+	case EXT4_SUPER_MAGIC:
+	case F2FS_SUPER_MAGIC:
+	case RAMFS_MAGIC:
+	case TMPFS_MAGIC:
+	case XFS_SUPER_MAGIC:
+		return true;
+	default:
+		return false;
+	}
+}
+
+/**
+ * bl_proof_begin - begin to note what a walk goes by
+ *
+ * Return: an empty proof for bl_proof_end(), or NULL.
+ */
+struct bl_proof *bl_proof_begin(void)
+{
+	struct bl_proof *proof = kmalloc(sizeof(*proof), GFP_KERNEL);
+
+	if (!proof)
+		return NULL;
+	proof->nr = 0;
+	proof->nr_mnts = 0;
+	proof->caller = false;
+	proof->kept = NULL;
+	/* First the counts, then what they are to prove. */
+	proof->ok = bl_watch_event(&proof->event);
+	proof->renames = read_seqbegin(&rename_lock);
+	proof->gen = bl_rules_generation();
+	return proof;
+}
+
+/* Keep the filesystem of @path as long as its dentries are held on to. */
+static void bl_proof_mnt(struct bl_proof *proof, const struct path *path)
+{
+	struct bl_mnt *mnt;
+	unsigned int i;
+
+	if (path->mnt == proof->kept)
+		return;
+	for (i = 0; i < proof->nr_mnts; i++)
+		if (proof->mnts[i]->mnt->mnt_sb == path->mnt->mnt_sb)
+			return;
+	mnt = proof->nr_mnts < BL_PROOF_MNTS ? bl_mnt_get(path, 0) : NULL;
+	if (IS_ERR_OR_NULL(mnt))
+		proof->ok = false;
+	else
+		proof->mnts[proof->nr_mnts++] = mnt;
+}
+
+/**
+ * bl_proof_add - note what a name was found to be
+ * @proof: proof
+ * @dir: directory that it was looked for in, in a user's mount
+ * @child: what was found, may be negative
+ * @name: the name, need not end in NUL
+ * @len: bytes of @name
+ */
+void bl_proof_add(struct bl_proof *proof, const struct path *dir,
+		  struct dentry *child, const char *name, unsigned int len)
+{
+	struct bl_seq *seq;
+	unsigned int i;
+	bool ok;
+
+	if (!proof->ok)
+		return;
+	bl_proof_mnt(proof, dir);
+	if (proof->nr == BL_PROOF_DENTRIES ||
+	    (child->d_flags & DCACHE_OP_REVALIDATE) ||
+	    (proof->caller && is_idmapped_mnt(dir->mnt)))
+		proof->ok = false;
+	if (!proof->ok)
+		return;
+	seq = &proof->chain[proof->nr];
+	seq->kind = proof->caller ? BL_SEQ_SEARCHED : BL_SEQ_END;
+	spin_lock(&child->d_lock);
+	ok = child->d_parent == dir->dentry && !d_unhashed(child) &&
+	     child->d_name.len == len && !memcmp(child->d_name.name, name, len);
+	seq->seq = read_seqcount_begin(&child->d_seq);
+	spin_unlock(&child->d_lock);
+	if (!ok) {
+		proof->ok = false;
+		return;
+	}
+	seq->dentry = dget(child);
+	/* If it turned negative meanwhile its sequence has changed. */
+	if (d_is_positive(child) && bl_sb_keeps(child->d_sb))
+		for (i = 0; i < proof->nr; i++)
+			if (proof->chain[i].dentry == dir->dentry &&
+			    proof->chain[i].kind == BL_SEQ_END)
+				proof->chain[i].kind = BL_SEQ_COVERED;
+	proof->nr++;
+}
+
+/**
+ * bl_proof_end - the end of a walk
+ * @proof: proof, consumed
+ *
+ * Return: what the walk went by, or NULL where that proves nothing.
+ */
+struct bl_basis *bl_proof_end(struct bl_proof *proof)
+{
+	struct bl_basis *basis = NULL;
+	unsigned int event, i;
+	enum bl_seq_kind kind;
+
+	if (proof->ok && proof->nr && bl_watch_event(&event) &&
+	    event == proof->event)
+		basis = kmalloc(struct_size(basis, chain, proof->nr),
+				GFP_KERNEL_ACCOUNT);
+	if (!basis) {
+		while (proof->nr)
+			dput(proof->chain[--proof->nr].dentry);
+		while (proof->nr_mnts)
+			bl_mnt_put(proof->mnts[--proof->nr_mnts]);
+		kfree(proof);
+		return NULL;
+	}
+
+	/* The references go along. */
+	basis->gen = proof->gen;
+	basis->event = proof->event;
+	basis->renames = proof->renames;
+	basis->nr_mnts = proof->nr_mnts;
+	memcpy(basis->mnts, proof->mnts, sizeof(basis->mnts));
+	basis->nr = 0;
+	for (kind = BL_SEQ_SEARCHED; kind <= BL_SEQ_COVERED; kind++) {
+		for (i = 0; i < proof->nr; i++)
+			if (proof->chain[i].kind == kind)
+				basis->chain[basis->nr++] = proof->chain[i];
+		if (kind == BL_SEQ_SEARCHED)
+			basis->searched = basis->nr;
+		if (kind == BL_SEQ_END)
+			basis->ends = basis->nr;
+	}
+	kfree(proof);
+	return basis;
+}
+
+/**
+ * bl_basis_free - let go of what a walk went by, after a grace period
+ * @basis: basis or NULL
+ */
+void bl_basis_free(struct bl_basis *basis)
+{
+	unsigned int i;
+
+	if (!basis)
+		return;
+	for (i = 0; i < basis->nr; i++)
+		dput(basis->chain[i].dentry);
+	for (i = 0; i < basis->nr_mnts; i++)
+		bl_mnt_put(basis->mnts[i]);
+	kfree_rcu(basis, rcu);
+}
+
+/**
+ * bl_basis_unmoved - whether all of a basis holds, and not only its ends
+ * @basis: basis
+ *
+ * Something was renamed somewhere. If it was none of these, that need not be
+ * found out again until the next rename.
+ *
+ * Context: any, RCU-walk too.
+ */
+bool bl_basis_unmoved(struct bl_basis *basis)
+{
+	unsigned int renames = read_seqbegin(&rename_lock);
+	unsigned int i;
+
+	for (i = 0; i < basis->nr; i++)
+		if (read_seqcount_retry(&basis->chain[i].dentry->d_seq,
+					basis->chain[i].seq))
+			return false;
+	if (!read_seqretry(&rename_lock, renames))
+		WRITE_ONCE(basis->renames, renames);
+	return true;
+}
+
+/* As bl_basis_searchable(), by all that there is to ask. */
+static noinline bool bl_basis_permits(const struct bl_basis *basis)
+{
+	struct inode *dir;
+	unsigned int i;
+
+	for (i = 0; i < basis->searched; i++) {
+		dir = d_inode_rcu(READ_ONCE(basis->chain[i].dentry->d_parent));
+		if (!dir || inode_permission(&nop_mnt_idmap, dir,
+					     MAY_EXEC | MAY_NOT_BLOCK))
+			return false;
+	}
+	return true;
+}
+
+/**
+ * bl_basis_searchable - whether the caller may search where it was searched
+ * @basis: basis that is valid
+ *
+ * Context: RCU read side, RCU-walk too.
+ * Return: false also where that takes more than looking.
+ */
+bool bl_basis_searchable(const struct bl_basis *basis)
+{
+	const struct bl_seq *seq = basis->chain;
+	const struct bl_seq *end = seq + basis->searched;
+
+	for (; seq < end; seq++)
+		if (!bl_search_free(d_inode_rcu(seq->dentry->d_parent)))
+			return bl_basis_permits(basis);
+	return true;
+}
