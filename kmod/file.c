@@ -26,20 +26,19 @@
 #include "bindlink.h"
 
 /**
- * struct bl_file - private_data of an open file
+ * struct bl_dir - private_data of an open directory; other files have just the
+ *	file behind them
  * @real: the file behind it
  * @file: the open file, for the entry in bl_open_roots
  * @node: entry of bl_open_roots, for the root of a tree over a directory
  * @merge: for a directory that is made of several, otherwise NULL
- * @denied: @real is being executed and nobody may write to it
  * @masked: modes are shown without write permission
  */
-struct bl_file {
+struct bl_dir {
 	struct file *real;
 	struct file *file;
 	struct hlist_node node;
 	struct bl_merge *merge;
-	bool denied;
 	bool masked;
 };
 
@@ -61,17 +60,17 @@ static DEFINE_HASHTABLE(bl_open_roots, 8);
 bool bl_file_find(const struct path *path, struct path *real, bool *masked)
 {
 	unsigned long key = (unsigned long)path;
-	struct bl_file *bf;
 	bool found = false;
+	struct bl_dir *od;
 
 	if (hlist_empty(&bl_open_roots[hash_min(key, HASH_BITS(bl_open_roots))]))
 		return false;
 	spin_lock(&bl_open_lock);
-	hash_for_each_possible(bl_open_roots, bf, node, key) {
-		if (&bf->file->f_path == path) {
-			*real = bf->real->f_path;
+	hash_for_each_possible(bl_open_roots, od, node, key) {
+		if (&od->file->f_path == path) {
+			*real = od->real->f_path;
 			path_get(real);
-			*masked = bf->masked;
+			*masked = od->masked;
 			found = true;
 			break;
 		}
@@ -89,6 +88,20 @@ static const struct file_operations bl_poll_fops;
 /* What F_SETFL may change. */
 #define BL_SETFL	(O_APPEND | O_NONBLOCK | O_NDELAY | O_DIRECT | O_NOATIME)
 
+/* One that is not open yet, in ->tmpfile() and ->atomic_open(), is none. */
+static bool bl_file_is_dir(const struct file *file)
+{
+	return file->f_inode && S_ISDIR(file->f_inode->i_mode);
+}
+
+/* The file behind @file, whose ->open() was here. */
+static struct file *bl_file_behind(const struct file *file)
+{
+	const struct bl_dir *od = file->private_data;
+
+	return likely(!bl_file_is_dir(file)) ? file->private_data : od->real;
+}
+
 /**
  * bl_file_real - the file behind an open file, with its flags brought up
  * @file: open file of a tree
@@ -97,8 +110,7 @@ static const struct file_operations bl_poll_fops;
  */
 struct file *bl_file_real(const struct file *file)
 {
-	struct bl_file *bf = file->private_data;
-	struct file *real = bf->real;
+	struct file *real = bl_file_behind(file);
 	unsigned int flags = READ_ONCE(file->f_flags);
 
 	/* F_SETFL looks at the inode of the tree, which does not know. */
@@ -123,9 +135,9 @@ struct file *bl_file_real(const struct file *file)
  */
 struct bl_merge *bl_file_merge(const struct file *file)
 {
-	struct bl_file *bf = file->private_data;
+	const struct bl_dir *od = file->private_data;
 
-	return bf->merge;
+	return od->merge;
 }
 
 static void bl_file_modes(struct file *file, struct file *real)
@@ -148,45 +160,56 @@ static void bl_file_modes(struct file *file, struct file *real)
  */
 int bl_file_adopt(struct file *file, struct file *real)
 {
-	struct bl_file *bf = kzalloc(sizeof(*bf), GFP_KERNEL_ACCOUNT);
-	int err = -ENOMEM;
+	struct bl_dir *od;
+	int err = 0;
 
-	if (!bf)
-		goto fail;
-	if (file->f_flags & __FMODE_EXEC) {
+	if (bl_file_is_dir(file)) {
+		od = kzalloc(sizeof(*od), GFP_KERNEL_ACCOUNT);
+		if (!od) {
+			err = -ENOMEM;
+			goto fail;
+		}
+		od->real = real;
+		od->file = file;
+		file->private_data = od;
+	} else {
 		/* exec denies it on the inode of the tree, in vain. */
-		err = deny_write_access(real);
+		if (file->f_flags & __FMODE_EXEC)
+			err = deny_write_access(real);
 		if (err)
 			goto fail;
-		bf->denied = true;
+		file->private_data = real;
 	}
-	bf->real = real;
-	bf->file = file;
-	file->private_data = bf;
 	bl_file_modes(file, real);
 	/* That a file can be polled is told by the operation being there. */
 	if (real->f_op->poll && file->f_op == &bl_file_fops)
 		replace_fops(file, fops_get(&bl_poll_fops));
 	return 0;
 fail:
-	kfree(bf);
 	fput(real);
 	return err;
 }
 
-static void bl_file_free(struct bl_file *bf)
+/* Returns the file behind @file, for the caller to close. */
+static struct file *bl_file_forget(struct file *file)
 {
-	if (!hlist_unhashed(&bf->node)) {
-		spin_lock(&bl_open_lock);
-		hash_del(&bf->node);
-		spin_unlock(&bl_open_lock);
+	struct file *real = bl_file_behind(file);
+	struct bl_dir *od = file->private_data;
+
+	if (bl_file_is_dir(file)) {
+		if (!hlist_unhashed(&od->node)) {
+			spin_lock(&bl_open_lock);
+			hash_del(&od->node);
+			spin_unlock(&bl_open_lock);
+		}
+		if (od->merge)
+			bl_merge_release(od->merge);
+		kfree(od);
+	} else if (file->f_flags & __FMODE_EXEC) {
+		allow_write_access(real);
 	}
-	if (bf->denied)
-		allow_write_access(bf->real);
-	if (bf->merge)
-		bl_merge_release(bf->merge);
-	fput(bf->real);
-	kfree(bf);
+	file->private_data = NULL;
+	return real;
 }
 
 /**
@@ -195,10 +218,8 @@ static void bl_file_free(struct bl_file *bf)
  */
 void bl_file_abandon(struct file *file)
 {
-	if (!(file->f_mode & FMODE_OPENED) && file->private_data) {
-		bl_file_free(file->private_data);
-		file->private_data = NULL;
-	}
+	if (!(file->f_mode & FMODE_OPENED) && file->private_data)
+		fput(bl_file_forget(file));
 }
 
 /*
@@ -310,13 +331,22 @@ static int bl_open(struct inode *inode, struct file *file)
 	return err;
 }
 
+/* Locks that @owner has taken through a file are at the file behind it. */
+static void bl_unlock_posix(struct file *real, fl_owner_t owner)
+{
+	if (unlikely(locks_inode_context(file_inode(real))))
+		locks_remove_posix(real, owner);
+}
+
 static int bl_release(struct inode *inode, struct file *file)
 {
-	struct bl_file *bf = file->private_data;
-
 	/* Locks of the open file description are owned by this file. */
-	locks_remove_posix(bf->real, (fl_owner_t)file);
-	bl_file_free(bf);
+	bl_unlock_posix(bl_file_behind(file), (fl_owner_t)file);
+	/*
+	 * Where this is called __fput() can be. fput() would leave it to another
+	 * round of the task's work.
+	 */
+	__fput_sync(bl_file_forget(file));
 	return 0;
 }
 
@@ -327,7 +357,7 @@ static int bl_flush(struct file *file, fl_owner_t id)
 
 	if (real->f_op->flush)
 		err = real->f_op->flush(real, id);
-	locks_remove_posix(real, id);
+	bl_unlock_posix(real, id);
 	return err;
 }
 
@@ -376,29 +406,73 @@ static ssize_t bl_old_io(struct file *real, struct kiocb *iocb,
 	return done;
 }
 
+/* Asynchronous, or old. */
+static noinline ssize_t bl_other_io(struct kiocb *iocb, struct iov_iter *iter,
+				    struct file *real, bool write)
+{
+	struct backing_file_ctx ctx = bl_ctx(iocb->ki_filp);
+
+	if (write ? !real->f_op->write_iter : !real->f_op->read_iter)
+		return (write ? !real->f_op->write : !real->f_op->read) ?
+			-EINVAL : bl_old_io(real, iocb, iter, write);
+	if (!write)
+		return backing_file_read_iter(real, iter, iocb, iocb->ki_flags,
+					      &ctx);
+	bl_file_nosec(iocb->ki_filp);
+	return backing_file_write_iter(real, iter, iocb, iocb->ki_flags, &ctx);
+}
+
+/* What of a request goes along; the rest is what the real file has. */
+#define BL_IOCB_FLAGS	(IOCB_NOWAIT | IOCB_HIPRI | IOCB_DSYNC | IOCB_SYNC |	\
+			 IOCB_APPEND)
+
+static __always_inline struct kiocb bl_iocb(const struct kiocb *iocb,
+					    struct file *real)
+{
+	return (struct kiocb) {
+		.ki_filp = real,
+		.ki_flags = (real->f_iocb_flags & ~BL_IOCB_FLAGS) |
+			    (iocb->ki_flags & BL_IOCB_FLAGS),
+		.ki_ioprio = iocb->ki_ioprio,
+		.ki_pos = iocb->ki_pos,
+	};
+}
+
 static ssize_t bl_read_iter(struct kiocb *iocb, struct iov_iter *iter)
 {
 	struct file *file = iocb->ki_filp;
 	struct file *real = bl_file_real(file);
-	struct backing_file_ctx ctx = bl_ctx(file);
 
-	if (unlikely(!real->f_op->read_iter))
-		return real->f_op->read ?
-			bl_old_io(real, iocb, iter, false) : -EINVAL;
-	return backing_file_read_iter(real, iter, iocb, iocb->ki_flags, &ctx);
+	if (likely(is_sync_kiocb(iocb) && real->f_op->read_iter)) {
+		struct kiocb copy = bl_iocb(iocb, real);
+		ssize_t n = vfs_iocb_iter_read(real, &copy, iter);
+
+		iocb->ki_pos = copy.ki_pos;
+		return n;
+	}
+	return bl_other_io(iocb, iter, real, false);
 }
 
 static ssize_t bl_write_iter(struct kiocb *iocb, struct iov_iter *iter)
 {
 	struct file *file = iocb->ki_filp;
 	struct file *real = bl_file_real(file);
-	struct backing_file_ctx ctx = bl_ctx(file);
 
-	if (unlikely(!real->f_op->write_iter))
-		return real->f_op->write ?
-			bl_old_io(real, iocb, iter, true) : -EINVAL;
-	bl_file_nosec(file);
-	return backing_file_write_iter(real, iter, iocb, iocb->ki_flags, &ctx);
+	if (likely(is_sync_kiocb(iocb) && real->f_op->write_iter)) {
+		struct kiocb copy = bl_iocb(iocb, real);
+		ssize_t n;
+
+		if (unlikely(IS_APPEND(file_inode(real)))) {
+			/* RWF_NOAPPEND, which is for the inode to decide. */
+			if (file->f_iocb_flags & ~iocb->ki_flags & IOCB_APPEND)
+				return -EPERM;
+			copy.ki_flags |= IOCB_APPEND;
+		}
+		n = vfs_iocb_iter_write(real, &copy, iter);
+		iocb->ki_pos = copy.ki_pos;
+		return n;
+	}
+	return bl_other_io(iocb, iter, real, true);
 }
 
 static ssize_t bl_splice_read(struct file *in, loff_t *ppos,
@@ -690,7 +764,7 @@ static int bl_dir_find(struct file *file, struct bl_real *real,
 static int bl_dir_open(struct inode *inode, struct file *file)
 {
 	struct bl_merge *merge;
-	struct bl_file *bf;
+	struct bl_dir *od;
 	struct bl_real real;
 	struct file *lower;
 	int err;
@@ -714,15 +788,15 @@ static int bl_dir_open(struct inode *inode, struct file *file)
 			bl_merge_release(merge);
 		goto out;
 	}
-	bf = file->private_data;
+	od = file->private_data;
 	if (merge) {
-		bf->merge = merge;
+		od->merge = merge;
 		replace_fops(file, fops_get(&bl_merge_fops));
 	}
 	if (bl_is_root(inode)) {
-		bf->masked = bl_mnt_masked(real.mnt);
+		od->masked = bl_mnt_masked(real.mnt);
 		spin_lock(&bl_open_lock);
-		hash_add(bl_open_roots, &bf->node,
+		hash_add(bl_open_roots, &od->node,
 			 (unsigned long)&file->f_path);
 		spin_unlock(&bl_open_lock);
 	}

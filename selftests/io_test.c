@@ -164,6 +164,32 @@ TEST_F(io, TR2_append)
 	close(fb);
 }
 
+/* One write that does not go to the end, unless the file insists on that. */
+TEST_F(io, TR2_append_but_for_one_write)
+{
+	struct place *p = &self->p;
+	struct iovec iov = { .iov_base = "X", .iov_len = 1 };
+	int flags = 0, append;
+	BOTH(O_APPEND);
+
+#ifndef RWF_NOAPPEND
+#define RWF_NOAPPEND	0x20
+#endif
+	EXPECT_EQ(1, pwritev2(fv, &iov, 1, 2, RWF_NOAPPEND));
+	EXPECT_STREQ("01X3456789", get(bf));
+	EXPECT_EQ(1, pwritev2(fv, &iov, 1, 2, 0));
+	EXPECT_STREQ("01X3456789X", get(bf));
+	ASSERT_EQ(0, ERR(ioctl(fb, FS_IOC_GETFLAGS, &flags)));
+	append = flags | FS_APPEND_FL;
+	ASSERT_EQ(0, ERR(ioctl(fb, FS_IOC_SETFLAGS, &append)));
+	EXPECT_EQ(EPERM, ERR(pwritev2(fv, &iov, 1, 2, RWF_NOAPPEND)));
+	EXPECT_EQ(1, pwritev2(fv, &iov, 1, 2, 0));
+	EXPECT_STREQ("01X3456789XX", get(bf));
+	ASSERT_EQ(0, ERR(ioctl(fb, FS_IOC_SETFLAGS, &flags)));
+	close(fv);
+	close(fb);
+}
+
 /* Flags that are changed after opening are flags all the same. */
 TEST_F(io, TR2_flags_changed_later)
 {
