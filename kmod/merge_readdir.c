@@ -31,7 +31,6 @@
 #include <linux/siphash.h>
 #include <linux/sizes.h>
 #include <linux/slab.h>
-#include <linux/sort.h>
 
 #include "bindlink.h"
 
@@ -41,7 +40,11 @@
 
 /* Positions: "." and ".." before the names, and one behind all of them. */
 #define BL_MERGE_FIRST		2
+#define BL_MERGE_LIMIT		(BL_MERGE_FIRST + BIT_ULL(61))
 #define BL_MERGE_END		BIT_ULL(62)
+
+/* Parts of the range of positions, for sorting, are at most 2^20. */
+#define BL_MERGE_BITS		20
 
 /* How often to read layers that go on changing. */
 #define BL_MERGE_PASSES		4
@@ -310,7 +313,8 @@ static bool bl_merge_actor(struct dir_context *ctx, const char *name, int len,
 	}
 	if (len > NAME_MAX)
 		read->err = -EIO;
-	else if (bl_dir_rules_find(read->rules, name, len, &rule) < 0)
+	else if (!read->rules->nr ||
+		 bl_dir_rules_find(read->rules, name, len, &rule) < 0)
 		read->err = bl_merge_add(read->merge, name, len, ino, type,
 					 read->layer);
 	if (!read->err && fatal_signal_pending(current))
@@ -379,10 +383,9 @@ static int bl_merge_read_rules(struct bl_merge *merge, struct dentry *dir,
 	return 0;
 }
 
-static int bl_merge_order(const void *a, const void *b)
+static int bl_merge_order(const struct bl_merge_entry *x,
+			  const struct bl_merge_entry *y)
 {
-	const struct bl_merge_entry *x = *(const struct bl_merge_entry **)a;
-	const struct bl_merge_entry *y = *(const struct bl_merge_entry **)b;
 	int diff;
 
 	if (x->pos != y->pos)
@@ -391,11 +394,46 @@ static int bl_merge_order(const void *a, const void *b)
 	return diff ?: x->layer - y->layer;
 }
 
+/*
+ * Bring the names into @merge->sorted, nearly in their order. Positions are
+ * hashes: one for each of as many parts of their range as there are names.
+ */
+static int bl_merge_spread(struct bl_merge *merge)
+{
+	u64 last = min(merge->end, BL_MERGE_LIMIT) - merge->start;
+	unsigned int bits = min(fls(merge->count), BL_MERGE_BITS);
+	unsigned int shift = max_t(int, fls64(last) - bits, 0);
+	struct bl_merge_iter iter = {};
+	struct bl_merge_entry *entry;
+	unsigned int i, n, sum = 0;
+	u32 *parts;
+
+	parts = kvcalloc(BIT(bits), sizeof(*parts), GFP_KERNEL_ACCOUNT);
+	if (!parts)
+		return -ENOMEM;
+	for (i = 0; i < merge->count; i++) {
+		entry = bl_merge_next(merge, &iter);
+		parts[(entry->pos - merge->start) >> shift]++;
+	}
+	for (i = 0; i < BIT(bits); i++) {
+		n = parts[i];
+		parts[i] = sum;
+		sum += n;
+	}
+	memset(&iter, 0, sizeof(iter));
+	for (i = 0; i < merge->count; i++) {
+		entry = bl_merge_next(merge, &iter);
+		n = parts[(entry->pos - merge->start) >> shift]++;
+		merge->sorted[n] = entry;
+	}
+	kvfree(parts);
+	return 0;
+}
+
 static int bl_merge_sort(struct bl_merge *merge)
 {
-	struct bl_merge_entry *last = NULL;
-	struct bl_merge_iter iter = {};
-	unsigned int i;
+	struct bl_merge_entry *entry, *last = NULL;
+	unsigned int i, at;
 
 	merge->nr = 0;
 	if (merge->limit < merge->count) {
@@ -408,13 +446,19 @@ static int bl_merge_sort(struct bl_merge *merge)
 			return -ENOMEM;
 		merge->limit = merge->count;
 	}
-	for (i = 0; i < merge->count; i++)
-		merge->sorted[i] = bl_merge_next(merge, &iter);
-	sort(merge->sorted, merge->count, sizeof(*merge->sorted),
-	     bl_merge_order, NULL);
+	if (!merge->count)
+		return 0;
+	if (bl_merge_spread(merge))
+		return -ENOMEM;
+	for (i = 1; i < merge->count; i++) {
+		entry = merge->sorted[i];
+		for (at = i; at && bl_merge_order(merge->sorted[at - 1],
+						  entry) > 0; at--)
+			merge->sorted[at] = merge->sorted[at - 1];
+		merge->sorted[at] = entry;
+	}
 	for (i = 0; i < merge->count; i++) {
-		struct bl_merge_entry *entry = merge->sorted[i];
-
+		entry = merge->sorted[i];
 		if (last && last->len == entry->len &&
 		    !memcmp(last->name, entry->name, entry->len))
 			continue;
@@ -572,10 +616,11 @@ static int bl_merge_fill(struct bl_merge *merge, struct file *file, u64 start)
 	merge->start = start;
 	merge->end = BL_MERGE_END;
 	err = bl_merge_read_all(merge, &rules);
-	if (!err)
+	if (!err && rules.nr) {
 		err = bl_merge_read_rules(merge, dentry, &rules);
-	if (!err)
-		err = bl_merge_sort(merge);
+		if (!err)
+			err = bl_merge_sort(merge);
+	}
 	bl_dir_rules_put(&rules);
 	if (err)
 		bl_merge_forget(merge);
