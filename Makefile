@@ -73,14 +73,15 @@ bench-scale: deps bench-programs
 bench-smp: deps bench-programs
 	@status=0; \
 	for command in selftests/sharing.sh \
-		"$(smp_time) -c 1 $(smp_rest)" "$(smp_time) -c 2 $(smp_rest)" \
+		"$(smp_time) -c 1 $(smp_rest)" \
+		"$(smp_time) -c 2 $(smp_rest)" \
 		"$(smp_time) -c 4 $(smp_rest)"; do \
 		echo "$$command"; $$command || status=1; \
 	done; exit $$status
 
 smp_time := selftests/vm.sh -k stock -m 1536 -t 900
-smp_rest := -- env BINDLINK_BENCH=$(O)/selftests $(CURDIR)/selftests/bench.sh \
-	-p native plain read-only merged
+smp_rest = -- env BINDLINK_BENCH=$(O)/selftests BENCH_HOST_CPUS=$$(nproc) \
+	$(CURDIR)/selftests/bench.sh -p native plain read-only merged
 
 bench-programs:
 	$(MAKE) -C selftests bench-programs O=$(O)/selftests LIB_O=$(O)/lib

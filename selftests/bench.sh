@@ -32,7 +32,8 @@ and as a multiple of native.
   -r            print lines "TARGET OPERATION COST" instead of a table, of each
                 time one
   -m            do one operation ROUNDS times for selftests/profile.sh
-  -p            with a process on each processor, at once; not with -i
+  -p            with a process on each processor, at once; not with -i;
+                BENCH_HOST_CPUS is how many there are really
   -w            the same for selftests/sharing.sh
   -h            this text
 
@@ -369,7 +370,8 @@ if [ $what = parallel ] || [ $what = sharing ]; then
 	done
 	sync
 	if [ $what = parallel ]; then
-		/scratch/bench_smp time -j "$jobs" "${pairs[@]}"
+		/scratch/bench_smp time -c "${BENCH_HOST_CPUS:-16}" \
+			-j "$jobs" "${pairs[@]}"
 		exit
 	fi
 	for operation in stat open; do

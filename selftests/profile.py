@@ -104,7 +104,7 @@ def print_shared(runs, symbols, arguments):
               *(f'{t:>12}' for t in targets))
         # The timer and the scheduler write such lines, too.
         names = {n for r in results for n, v in r.items() if v >= SELDOM}
-        sums = [sum(v for n, v in r.items() if n in names) for r in results]
+        sums = [sum(v for v in r.values() if v >= SELDOM) for r in results]
         print(f'  {"all":46}', *(f'{v:12.2f}' for v in sums))
         names = sorted(names, key=lambda n: (-max(r.get(n, 0)
                                                   for r in results), n))
