@@ -431,6 +431,7 @@ struct bl_proof {
 /**
  * struct bl_basis - what a walk went by
  * @rcu: readers in RCU-walk
+ * @next: of those that are about to be freed
  * @gen: generation of the rules
  * @event: mount event count
  * @renames: sequence of rename_lock when all of @chain held; later ones are
@@ -446,7 +447,10 @@ struct bl_proof {
  * Immutable but for @renames. Owned by a binding or a node.
  */
 struct bl_basis {
-	struct rcu_head rcu;
+	union {
+		struct rcu_head rcu;
+		struct bl_basis *next;
+	};
 	unsigned long gen;
 	unsigned int event;
 	unsigned int renames;
@@ -463,6 +467,7 @@ void bl_proof_add(struct bl_proof *proof, const struct path *dir,
 		  struct dentry *child, const char *name, unsigned int len);
 struct bl_basis *bl_proof_end(struct bl_proof *proof);
 void bl_basis_free(struct bl_basis *basis);
+bool bl_basis_stale(const struct bl_basis *basis);
 bool bl_basis_unmoved(struct bl_basis *basis);
 bool bl_basis_searchable(const struct bl_basis *basis);
 
@@ -790,7 +795,8 @@ int bl_setattr(struct mnt_idmap *idmap, struct dentry *dentry,
  * @inode: inode of @real when it was looked up, NULL for a negative one
  * @link: the link at the name, with a reference
  * @bind: what @link was bound to when it was looked up, with a reference
- * @basis: what the walk went by that found it; while that holds so does this
+ * @basis: what the walk went by that found it; while that holds so does this.
+ *	Whoever puts NULL there frees it; then nothing can be told any more
  * @gen: generation of the rules for which @link and @below hold
  * @ticket: when it was looked up: later ones have greater numbers
  * @seq: d_seq of @lower when it was looked up
@@ -804,7 +810,7 @@ int bl_setattr(struct mnt_idmap *idmap, struct dentry *dentry,
  * @way: the name is a directory because of that alone
  * @merged: it is a directory inside of a merged link
  *
- * Immutable once the dentry has it. Replaced under d_lock, freed a grace period
+ * Immutable but for @basis once the dentry has it. Replaced under d_lock, freed a grace period
  * after the last reference; the dentries that it pins are freed by RCU
  * themselves, so their d_seq may be read in RCU-walk though the references are
  * dropped at once. A positive dentry that is pinned stays positive, so @inode
@@ -819,7 +825,7 @@ struct bl_node {
 	struct inode *inode;
 	struct bl_link *link;
 	struct bl_bind *bind;
-	struct bl_basis *basis;
+	struct bl_basis __rcu *basis;
 	unsigned long gen;
 	u64 ticket;
 	unsigned int seq;
@@ -943,6 +949,7 @@ static inline void bl_node_put(struct bl_node *node)
 }
 
 void bl_node_set(struct dentry *dentry, struct bl_node *node);
+bool bl_dentry_stale(struct dentry *dentry, struct bl_basis **freed);
 int bl_dentry_renew(struct dentry *dentry);
 struct dentry *bl_lookup(struct inode *dir, struct dentry *dentry,
 			 unsigned int flags);

@@ -426,6 +426,41 @@ static struct bl_node *bl_node_bound(struct bl_link *link, unsigned long gen)
 	return node;
 }
 
+/* Take the basis from @node, for the caller to free. */
+static struct bl_basis *bl_node_unbase(struct bl_node *node)
+{
+	return unrcu_pointer(xchg(&node->basis, NULL));
+}
+
+/**
+ * bl_dentry_stale - whether a dentry keeps a filesystem that may be unmounted
+ * @dentry: dentry of a tree
+ * @freed: a list of what the caller will free; what @dentry was found by is added,
+ *	if it keeps such a filesystem
+ *
+ * Context: any.
+ * Return: whether what @dentry shows is in one.
+ */
+bool bl_dentry_stale(struct dentry *dentry, struct bl_basis **freed)
+{
+	struct bl_basis *basis;
+	struct bl_node *node;
+
+	guard(rcu)();
+	node = rcu_dereference(*bl_node_slot(dentry));
+	if (!node)
+		return false;
+	basis = rcu_dereference(node->basis);
+	if (basis && bl_basis_stale(basis)) {
+		basis = bl_node_unbase(node);
+		if (basis) {
+			basis->next = *freed;
+			*freed = basis;
+		}
+	}
+	return node->mnt && READ_ONCE(node->mnt->stale);
+}
+
 /**
  * bl_node_free - drop what a node pins, and the node after a grace period
  * @node: node without references
@@ -435,7 +470,7 @@ void bl_node_free(struct bl_node *node)
 	dput(node->real.dentry);
 	dput(node->lower);
 	bl_bind_put(node->bind);
-	bl_basis_free(node->basis);
+	bl_basis_free(bl_node_unbase(node));
 	bl_mnt_put(node->mnt);
 	kfree_rcu(node, rcu);
 }
@@ -449,7 +484,8 @@ void bl_node_set(struct dentry *dentry, struct bl_node *node)
 {
 	struct bl_node *old;
 
-	node->special = node->check || node->link || node->basis;
+	node->special = node->check || node->link ||
+			rcu_access_pointer(node->basis);
 	spin_lock(&dentry->d_lock);
 	old = rcu_dereference_protected(*bl_node_slot(dentry),
 					lockdep_is_held(&dentry->d_lock));
@@ -702,7 +738,7 @@ static struct bl_node *bl_node_walked(struct dentry *dentry, bool *linked)
 	}
 	basis = bl_proof_end(proof);
 	if (!IS_ERR(node)) {
-		node->basis = basis;
+		RCU_INIT_POINTER(node->basis, basis);
 		node->check = !basis;
 		node->inner = where.inner;
 		node->viewed = where.viewed;
@@ -761,8 +797,7 @@ static struct bl_node *bl_node_found(struct dentry *dentry)
 	if (!node->inode || !d_mountpoint(node->lower))
 		return node;
 	/* Whose mounts are seen can change at any time. */
-	bl_basis_free(node->basis);
-	node->basis = NULL;
+	bl_basis_free(bl_node_unbase(node));
 	node->check = true;
 	err = bl_node_cross_carrier(dentry, node);
 	if (!err)
@@ -984,15 +1019,17 @@ static __always_inline void bl_node_renew_symlink(const struct dentry *dentry,
 static noinline bool bl_node_special_valid(struct dentry *dentry,
 					   struct bl_node *node)
 {
-	if (node->basis) {
-		if (!bl_basis_valid(node->basis) ||
+	struct bl_basis *basis = rcu_dereference(node->basis);
+
+	if (basis) {
+		if (!bl_basis_valid(basis) ||
 		    unlikely(node->lower && d_mountpoint(node->lower)))
 			return false;
 		bl_node_renew_symlink(dentry, node);
-		return bl_basis_searchable(node->basis);
+		return bl_basis_searchable(basis);
 	}
 	/* With that generation it is on the table, and not freed. */
-	return !node->check &&
+	return node->link && !node->check &&
 	       rcu_access_pointer(node->link->bind) == node->bind &&
 	       bl_bind_valid(node->bind);
 }

@@ -1593,20 +1593,72 @@ void bl_trees_confirm(void)
 		WRITE_ONCE(tree->carrier->mnt->stale, false);
 }
 
-/* Have what is in use of stale mounts dropped with its last user. */
-static void bl_tree_forget_stale(struct super_block *sb)
+/* How many directories are looked at again in one go. */
+#define BL_STALE_DIRS	16
+
+/*
+ * Have what is in use of stale mounts dropped with its last user. What is in use
+ * of others must not keep them because it was found by a walk that came there.
+ * Fills @dirs with directories that are in use for what may be in another layer
+ * of a merged link, each with a reference, and returns how many there are.
+ */
+static unsigned int bl_tree_forget_stale(struct super_block *sb,
+					 struct dentry **dirs)
 {
+	struct bl_basis *basis, *freed = NULL;
+	struct dentry *dentry;
+	unsigned int n = 0;
 	struct inode *inode;
 	struct bl_mnt *mnt;
+	bool stale;
 
 	spin_lock(&sb->s_inode_list_lock);
 	list_for_each_entry(inode, &sb->s_inodes, i_sb_list) {
 		/* Held as long as the inode is in this list. */
 		mnt = READ_ONCE(BL_I(inode)->mnt);
-		if (mnt && READ_ONCE(mnt->stale))
+		stale = mnt && READ_ONCE(mnt->stale);
+		spin_lock(&inode->i_lock);
+		hlist_for_each_entry(dentry, &inode->i_dentry, d_u.d_alias) {
+			if (!bl_dentry_stale(dentry, &freed))
+				continue;
+			stale = true;
+			if (BL_I(inode)->merged && n < BL_STALE_DIRS &&
+			    lockref_get_not_dead(&dentry->d_lockref))
+				dirs[n++] = dentry;
+		}
+		spin_unlock(&inode->i_lock);
+		if (stale)
 			d_mark_dontcache(inode);
 	}
 	spin_unlock(&sb->s_inode_list_lock);
+	while (freed) {
+		basis = freed;
+		freed = basis->next;
+		bl_basis_free(basis);
+	}
+	return n;
+}
+
+/*
+ * Let go of what was mounted where the links of a tree lead. A directory that is
+ * still one of several shows what is left of them.
+ */
+static void bl_tree_shrink(struct super_block *sb)
+{
+	struct dentry *dirs[BL_STALE_DIRS];
+	unsigned int n, renewed;
+
+	do {
+		shrink_dcache_parent(sb->s_root);
+		n = bl_tree_forget_stale(sb, dirs);
+		renewed = 0;
+		for (; n; n--) {
+			renewed += !bl_dentry_renew(dirs[n - 1]);
+			dput(dirs[n - 1]);
+		}
+		cond_resched();
+	} while (renewed == BL_STALE_DIRS);
+	shrink_dcache_parent(sb->s_root);
 }
 
 /**
@@ -1618,10 +1670,8 @@ void bl_trees_shrink(void)
 
 	if (!bl_mnts_stale())
 		return;
-	while ((tree = bl_tree_next(tree))) {
-		bl_tree_forget_stale(tree->sb);
-		shrink_dcache_parent(tree->sb->s_root);
-	}
+	while ((tree = bl_tree_next(tree)))
+		bl_tree_shrink(tree->sb);
 }
 
 /**

@@ -191,6 +191,20 @@ void bl_basis_free(struct bl_basis *basis)
 }
 
 /**
+ * bl_basis_stale - whether a filesystem is kept that may have been unmounted
+ * @basis: basis
+ */
+bool bl_basis_stale(const struct bl_basis *basis)
+{
+	unsigned int i;
+
+	for (i = 0; i < basis->nr_mnts; i++)
+		if (READ_ONCE(basis->mnts[i]->stale))
+			return true;
+	return false;
+}
+
+/**
  * bl_basis_unmoved - whether all of a basis holds, and not only its ends
  * @basis: basis
  *

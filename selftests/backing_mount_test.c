@@ -468,6 +468,53 @@ TEST_F(backing, LB7_LB5_busy_while_a_file_is_open)
 	EXPECT_EQ(0, disk_drop(&d));
 }
 
+/* What is open of the original does not keep what it is merged with. */
+TEST_F(backing, LB7_MG5_free_while_the_original_is_open)
+{
+	struct place *p = &self->p;
+	const char *m = path("%s/m", p->back), *b = path("%s/b", m);
+	struct disk d;
+	unsigned int i;
+
+	ASSERT_EQ(0, ERR(mkdir(m, 0755)));
+	DISK(d);
+	for (i = 0; i < 4; i++) {
+		bool cwd = i & 1;
+		char buf[8] = "";
+		int fd;
+
+		ASSERT_EQ(0, ERR(mount(d.dev, m, "ext4", 0, NULL)));
+		ASSERT_EQ(0, make_kind(b, 'd', "disk"));
+		ASSERT_EQ(0, ERR(mkdir(p->v, 0755)));
+		ASSERT_EQ(0, ERR(mkdir(path("%s/d", p->v), 0755)));
+		ASSERT_EQ(0, put(path("%s/d/o", p->v), "o"));
+		ASSERT_EQ(0, link_make_opts(p->v, b, BINDLINK_FLAG_MERGED,
+					    attach[i / 2], NULL, 0))
+			TH_LOG("%s", link_why());
+		EXPECT_STREQ("o", get(path("%s/d/o", p->v)));
+		EXPECT_STREQ("disk", get(path("%s/in", p->v)));
+		if (cwd)
+			ASSERT_EQ(0, ERR(chdir(path("%s/d", p->v))));
+		fd = open(cwd ? "o" : path("%s/d/o", p->v), O_RDONLY);
+		ASSERT_LE(0, fd);
+		EXPECT_EQ(0, ERR(umount2(m, 0)));
+		EXPECT_TRUE(WITHIN(5, disk_free(&d)))
+			TH_LOG("round %u: the device is still in use", i);
+		EXPECT_EQ(1, pread(fd, buf, sizeof(buf), 0));
+		EXPECT_STREQ("o", buf);
+		EXPECT_STREQ("o", get(cwd ? "o" : path("%s/d/o", p->v)));
+		EXPECT_STREQ("!ENOENT", get(path("%s/in", p->v)));
+		close(fd);
+		ASSERT_EQ(0, ERR(chdir("/")));
+		ASSERT_EQ(0, link_drop(p->v))
+			TH_LOG("%s", link_why());
+		EXPECT_EQ(0, run("mkfs.ext4", "-q", "-F", d.dev, NULL) &&
+			     run("/sbin/mkfs.ext4", "-q", "-F", d.dev, NULL));
+		ASSERT_EQ(0, rm_rf(p->v));
+	}
+	EXPECT_EQ(0, disk_drop(&d));
+}
+
 /* A whole chain of filesystems, and many links into one of them. */
 TEST_F(backing, LB7_many_links_into_one_filesystem)
 {
