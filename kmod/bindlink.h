@@ -915,7 +915,7 @@ static __always_inline struct bl_bind *bl_root_rcu(struct bl_tree *tree)
 
 int bl_dentry_merged(struct dentry *dentry);
 bool bl_root_merged(struct bl_tree *tree);
-struct bl_bind *bl_root_get(struct bl_tree *tree);
+struct bl_bind *bl_root_get(struct bl_tree *tree, bool *merged);
 bool bl_root_way(struct bl_tree *tree, int err);
 int bl_real_get(struct dentry *dentry, struct bl_real *real);
 void bl_real_put(struct bl_real *real);

@@ -26,17 +26,18 @@
 /**
  * bl_root_get - what the root of a tree shows, resolved anew if there is doubt
  * @tree: tree
+ * @merged: set to whether that is one of several, or NULL
  *
  * Context: may sleep; directories of trees may be locked, nothing below.
  * Return: a binding with a reference, or ERR_PTR(): what looking up the
  * backing path gives, -ELOOP for a cycle, -ESTALE where the backing is a
  * directory and the virtual path not, or the other way round.
  */
-struct bl_bind *bl_root_get(struct bl_tree *tree)
+struct bl_bind *bl_root_get(struct bl_tree *tree, bool *merged)
 {
 	struct bl_link *link = bl_tree_link(tree);
 	struct bl_bind *bind = NULL;
-	bool merges;
+	bool merges = false;
 	int err;
 
 	if (link) {
@@ -45,11 +46,16 @@ struct bl_bind *bl_root_get(struct bl_tree *tree)
 		bl_link_put(link);
 		if (IS_ERR(bind))
 			return bind;
+		/* By this link, which may be gone a moment later. */
+		if (merged)
+			*merged = merges || bind->merged;
 		if (merges && bind->error == -ENOENT) {
 			bl_bind_put(bind);
 			bind = NULL;
 		}
 	}
+	if (merged && !link)
+		*merged = false;
 	if (!bind) {
 		refcount_inc(&tree->carrier->ref);
 		return tree->carrier;
@@ -537,14 +543,14 @@ int bl_real_get(struct dentry *dentry, struct bl_real *real)
 	real->bind = NULL;
 	real->gen = bl_rules_generation();
 	if (dentry == dentry->d_sb->s_root) {
-		struct bl_bind *bind = bl_root_get(bl_tree(dentry->d_sb));
+		struct bl_bind *bind = bl_root_get(bl_tree(dentry->d_sb),
+						   &real->merged);
 
 		if (IS_ERR(bind))
 			return PTR_ERR(bind);
 		real->path = bind->real;
 		real->mnt = bind->mnt;
 		real->bind = bind;
-		real->merged = bl_root_merged(bl_tree(dentry->d_sb));
 		return 0;
 	}
 
@@ -1134,7 +1140,7 @@ static int bl_d_weak_revalidate(struct dentry *dentry, unsigned int flags)
 	/* Before it is attached nothing has to be there yet. */
 	if (dentry != dentry->d_sb->s_root || !d_mountpoint(tree->key))
 		return 1;
-	bind = bl_root_get(tree);
+	bind = bl_root_get(tree, NULL);
 	if (IS_ERR(bind))
 		return bl_root_way(tree, PTR_ERR(bind)) ? 1 : PTR_ERR(bind);
 	bl_inode_refresh(d_inode(dentry), d_inode(bind->real.dentry),

@@ -742,9 +742,15 @@ static int bl_dir_find(struct file *file, struct bl_real *real,
 		if ((real->gen == bl_rules_generation() &&
 		     !(real->merged && !*merge)) || ++tries == BL_DIR_TRIES)
 			return 0;
-		err = dentry == dentry->d_sb->s_root ? 0 :
-		      bl_dentry_renew(dentry);
-		/* Another kind of directory, or none, has the name. */
+		/*
+		 * Another kind of directory, or none, has the name. So it is,
+		 * too, where the root of a tree that is not mounted any more
+		 * keeps its link.
+		 */
+		if (dentry == dentry->d_sb->s_root)
+			err = real->merged && !*merge ? -ESTALE : 0;
+		else
+			err = bl_dentry_renew(dentry);
 		if (err == -ESTALE || err == -ENOENT) {
 			err = real->merged && !*merge ?
 				bl_dir_single(dentry, real) : 0;

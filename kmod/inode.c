@@ -143,7 +143,7 @@ static int bl_inode_use_root(struct bl_tree *tree, int mask, struct bl_use *use)
 		use->mnt = bind->mnt;
 		return use->real ? 0 : -ECHILD;
 	}
-	bind = bl_root_get(tree);
+	bind = bl_root_get(tree, NULL);
 	if (IS_ERR(bind)) {
 		if (!bl_root_way(tree, PTR_ERR(bind)))
 			return PTR_ERR(bind);
@@ -411,7 +411,7 @@ int bl_getattr(struct mnt_idmap *idmap, const struct path *path,
 		path_put(&opened);
 		return err;
 	}
-	bind = bl_root_get(bl_tree(dentry->d_sb));
+	bind = bl_root_get(bl_tree(dentry->d_sb), NULL);
 	if (IS_ERR(bind)) {
 		if (!bl_root_way(bl_tree(dentry->d_sb), PTR_ERR(bind)))
 			return PTR_ERR(bind);
