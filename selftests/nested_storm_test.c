@@ -440,12 +440,13 @@ static bool is_right(const struct look *l, const struct snap *n,
 static bool is_lapse(struct self *s, const struct slot *slot,
 		     const struct look *l, bool over, unsigned int way)
 {
-	size_t area = strlen(path("%s/area", s->p->top));
+	const char *area = path("%s/area/", s->p->top);
+	size_t len = strlen(area);
 	struct look raw;
 
-	if (!over || slot->outside || strlen(slot->v) < area)
+	if (!over || strncmp(slot->v, area, len))
 		return false;
-	raw = look_at(path("%s/raw%s", s->p->top, slot->v + area), way);
+	raw = look_at(path("%s/raw/%s", s->p->top, slot->v + len), way);
 	if (raw.seen != l->seen || raw.err != l->err || raw.id != l->id ||
 	    (l->id >= 0 && raw.who != l->who))
 		return false;
