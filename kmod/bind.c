@@ -225,8 +225,7 @@ void bl_bind_put(struct bl_bind *bind)
 }
 
 /* What @where and @err, which following a link gave, are to its users. */
-static struct bl_bind *bl_bind_make(struct bl_where *where, int err,
-				    struct bl_proof *proof)
+static struct bl_bind *bl_bind_make(struct bl_where *where, int err)
 {
 	struct path *real = &where->path;
 	struct bl_mnt *mnt = NULL;
@@ -245,9 +244,6 @@ static struct bl_bind *bl_bind_make(struct bl_where *where, int err,
 				return ERR_CAST(mnt);
 		}
 	}
-	/* Only what the dcache knows of is proved by it. */
-	if (err && err != -ENOENT)
-		proof->ok = false;
 	bind = bl_bind_alloc();
 	if (!bind) {
 		bl_mnt_put(mnt);
@@ -329,11 +325,10 @@ static struct bl_bind *bl_bind_resolve(struct bl_link *link)
 		return ERR_PTR(-ENOMEM);
 	old_cred = override_creds(link->cred);
 	err = bl_walk_link(link, &where, proof);
-	bind = err == -ENOMEM ? ERR_PTR(err) :
-				bl_bind_make(&where, err, proof);
+	bind = err == -ENOMEM ? ERR_PTR(err) : bl_bind_make(&where, err);
 	revert_creds(old_cred);
 	bl_where_put(&where);
-	basis = bl_proof_end(proof);
+	basis = bl_proof_end(proof, IS_ERR(bind) ? PTR_ERR(bind) : bind->error);
 	trace_bl_resolve(link->id, link->backing,
 			 IS_ERR(bind) ? PTR_ERR(bind) : bind->error,
 			 basis ? basis->nr : 0);

@@ -405,8 +405,6 @@ struct bl_seq {
 /**
  * struct bl_proof - what a walk that is under way has gone by
  * @ok: nothing else decided where it led to, but for rules and mounts
- * @caller: it goes with the caller's credentials
- * @kept: a private mount that is kept longer than the proof, or NULL
  * @nr: entries of @chain
  * @nr_mnts: entries of @mnts
  * @event: mount event count
@@ -417,8 +415,6 @@ struct bl_seq {
  */
 struct bl_proof {
 	bool ok;
-	bool caller;
-	const struct vfsmount *kept;
 	unsigned int nr;
 	unsigned int nr_mnts;
 	unsigned int event;
@@ -463,9 +459,11 @@ struct bl_basis {
 };
 
 struct bl_proof *bl_proof_begin(void);
+void bl_proof_mnt(struct bl_proof *proof, const struct path *path);
 void bl_proof_add(struct bl_proof *proof, const struct path *dir,
-		  struct dentry *child, const char *name, unsigned int len);
-struct bl_basis *bl_proof_end(struct bl_proof *proof);
+		  struct dentry *child, const char *name, unsigned int len,
+		  bool caller);
+struct bl_basis *bl_proof_end(struct bl_proof *proof, int err);
 void bl_basis_free(struct bl_basis *basis);
 bool bl_basis_stale(const struct bl_basis *basis);
 bool bl_basis_unmoved(struct bl_basis *basis);

@@ -37,7 +37,7 @@ struct bl_bind *bl_root_get(struct bl_tree *tree, bool *merged)
 {
 	struct bl_link *link = bl_tree_link(tree);
 	struct bl_bind *bind = NULL;
-	bool merges = false;
+	bool merges, several = false;
 	int err;
 
 	if (link) {
@@ -47,15 +47,14 @@ struct bl_bind *bl_root_get(struct bl_tree *tree, bool *merged)
 		if (IS_ERR(bind))
 			return bind;
 		/* By this link, which may be gone a moment later. */
-		if (merged)
-			*merged = merges || bind->merged;
+		several = merges || bind->merged;
 		if (merges && bind->error == -ENOENT) {
 			bl_bind_put(bind);
 			bind = NULL;
 		}
 	}
-	if (merged && !link)
-		*merged = false;
+	if (merged)
+		*merged = several;
 	if (!bind) {
 		refcount_inc(&tree->carrier->ref);
 		return tree->carrier;
@@ -234,6 +233,21 @@ int bl_dentry_walk(struct dentry *dentry, struct bl_where *where,
 	return err;
 }
 
+/*
+ * What a walk says of @dentry, of which only the flags are kept in @where. Returns
+ * 0, or -ENOMEM, which says nothing.
+ */
+static int bl_dentry_look(struct dentry *dentry, struct bl_where *where)
+{
+	struct bl_mnt *mnt;
+	int err;
+
+	err = bl_dentry_walk(dentry, where, &mnt, NULL);
+	bl_where_put(where);
+	bl_mnt_put(mnt);
+	return err == -ENOMEM ? err : 0;
+}
+
 /**
  * bl_dentry_inner - whether links are below in the view of a backing path
  * @dentry: dentry of a tree
@@ -248,7 +262,6 @@ int bl_dentry_inner(struct dentry *dentry, bool *viewed)
 	struct bl_node *node;
 	struct bl_link *link;
 	struct bl_bind *bind;
-	struct bl_mnt *mnt;
 	bool merged;
 	int err;
 
@@ -268,15 +281,13 @@ int bl_dentry_inner(struct dentry *dentry, bool *viewed)
 		merged = node && node->merged;
 	}
 	/* A working directory, say, that no walk has come through since. */
-	err = bl_dentry_walk(dentry, &where, &mnt, NULL);
-	bl_where_put(&where);
-	bl_mnt_put(mnt);
+	err = bl_dentry_look(dentry, &where);
 	/*
 	 * What the last look found there goes on when a link is removed, but is
 	 * only a part of what was seen if that was made of several.
 	 */
 	*viewed = where.viewed || merged;
-	return err == -ENOMEM ? err : where.inner;
+	return err ?: where.inner;
 }
 
 /**
@@ -306,8 +317,6 @@ int bl_dentry_merged(struct dentry *dentry)
 {
 	const struct bl_node *node;
 	struct bl_where where;
-	struct bl_mnt *mnt;
-	int err;
 
 	if (dentry == dentry->d_sb->s_root)
 		return bl_root_merged(bl_tree(dentry->d_sb));
@@ -317,10 +326,7 @@ int bl_dentry_merged(struct dentry *dentry)
 			return node->merged;
 	}
 	/* A working directory, say, that no walk has come through since. */
-	err = bl_dentry_walk(dentry, &where, &mnt, NULL);
-	bl_where_put(&where);
-	bl_mnt_put(mnt);
-	return err == -ENOMEM ? err : where.merged;
+	return bl_dentry_look(dentry, &where) ?: where.merged;
 }
 
 /**
@@ -735,14 +741,11 @@ static struct bl_node *bl_node_walked(struct dentry *dentry, bool *linked)
 		return ERR_PTR(-ENOMEM);
 	err = bl_dentry_walk(dentry, &where, &mnt, proof);
 	*linked = where.linked;
-	if (err && err != -ENOENT) {
-		/* Only what the dcache knows of is proved by it. */
-		proof->ok = false;
-		node = err == -ENOTDIR ? bl_node_alloc(mnt) : ERR_PTR(err);
-	} else {
+	basis = bl_proof_end(proof, err);
+	if (err && err != -ENOENT && err != -ENOTDIR)
+		node = ERR_PTR(err);
+	else
 		node = bl_node_alloc(mnt);
-	}
-	basis = bl_proof_end(proof);
 	if (!IS_ERR(node)) {
 		RCU_INIT_POINTER(node->basis, basis);
 		node->check = !basis;
@@ -831,13 +834,8 @@ static bool bl_node_same(const struct inode *inode, const struct bl_node *node)
 static int bl_dentry_is_way(struct dentry *dentry)
 {
 	struct bl_where where;
-	struct bl_mnt *mnt;
-	int err;
 
-	err = bl_dentry_walk(dentry, &where, &mnt, NULL);
-	bl_where_put(&where);
-	bl_mnt_put(mnt);
-	return err == -ENOMEM ? err : where.way;
+	return bl_dentry_look(dentry, &where) ?: where.way;
 }
 
 /**

@@ -728,7 +728,7 @@ static void bl_rename_show(struct dentry *old, struct dentry *new,
 		return;
 	}
 	d_move(old, new);
-	/* What has a view of its own is walked to at each use. */
+	/* What a walk leads to is found by the next one, with its proof. */
 	if (walked)
 		return;
 	/* Without memory the next walk finds out by looking. */

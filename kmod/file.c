@@ -387,7 +387,8 @@ static ssize_t bl_old_io(struct file *real, struct kiocb *iocb,
 {
 	ssize_t done = 0;
 
-	if (!user_backed_iter(iter))
+	if (!user_backed_iter(iter) ||
+	    (write ? !real->f_op->write : !real->f_op->read))
 		return -EINVAL;
 	while (iov_iter_count(iter)) {
 		void __user *base = iter_iov_addr(iter);
@@ -413,8 +414,7 @@ static noinline ssize_t bl_other_io(struct kiocb *iocb, struct iov_iter *iter,
 	struct backing_file_ctx ctx = bl_ctx(iocb->ki_filp);
 
 	if (write ? !real->f_op->write_iter : !real->f_op->read_iter)
-		return (write ? !real->f_op->write : !real->f_op->read) ?
-			-EINVAL : bl_old_io(real, iocb, iter, write);
+		return bl_old_io(real, iocb, iter, write);
 	if (!write)
 		return backing_file_read_iter(real, iter, iocb, iocb->ki_flags,
 					      &ctx);
@@ -727,6 +727,7 @@ static int bl_dir_find(struct file *file, struct bl_real *real,
 {
 	struct dentry *dentry = file->f_path.dentry;
 	int err, tries = 0;
+	bool gone;
 
 	for (;;) {
 		*merge = NULL;
@@ -739,8 +740,10 @@ static int bl_dir_find(struct file *file, struct bl_real *real,
 			bl_real_put(real);
 			return PTR_ERR(*merge);
 		}
-		if ((real->gen == bl_rules_generation() &&
-		     !(real->merged && !*merge)) || ++tries == BL_DIR_TRIES)
+		/* Its link has, since it was found to be made of several. */
+		gone = real->merged && !*merge;
+		if ((real->gen == bl_rules_generation() && !gone) ||
+		    ++tries == BL_DIR_TRIES)
 			return 0;
 		/*
 		 * Another kind of directory, or none, has the name. So it is,
@@ -748,12 +751,11 @@ static int bl_dir_find(struct file *file, struct bl_real *real,
 		 * keeps its link.
 		 */
 		if (dentry == dentry->d_sb->s_root)
-			err = real->merged && !*merge ? -ESTALE : 0;
+			err = gone ? -ESTALE : 0;
 		else
 			err = bl_dentry_renew(dentry);
 		if (err == -ESTALE || err == -ENOENT) {
-			err = real->merged && !*merge ?
-				bl_dir_single(dentry, real) : 0;
+			err = gone ? bl_dir_single(dentry, real) : 0;
 			if (!err)
 				return 0;
 			if (err == -EAGAIN)

@@ -234,19 +234,24 @@ static __always_inline bool bl_inode_fresh(const struct inode *inode,
 		      mnt_idmap(mnt->mnt) == &nop_mnt_idmap);
 }
 
-/* As bl_permission() for what a walk asks, of a directory in a merged link. */
+/* What a walk asks of a directory, answered where that is plain to see. */
+static __always_inline bool bl_inode_searchable(const struct inode *inode,
+						const struct inode *real,
+						const struct bl_mnt *mnt)
+{
+	return real && bl_inode_fresh(inode, real, mnt) && bl_search_free(real);
+}
+
+/* The same, of a directory inside of a merged link. */
 static bool bl_merged_searchable(const struct inode *inode)
 {
 	struct dentry *alias = READ_ONCE(BL_I(inode)->alias);
 	const struct bl_node *node;
-	const struct inode *real;
 
 	node = alias ? rcu_dereference(*bl_node_slot(alias)) : NULL;
-	if (!node || !node->real.dentry)
-		return false;
-	real = d_inode_rcu(node->real.dentry);
-	return real && bl_inode_fresh(inode, real, node->mnt) &&
-	       bl_search_free(real);
+	return node && node->real.dentry &&
+	       bl_inode_searchable(inode, d_inode_rcu(node->real.dentry),
+				   node->mnt);
 }
 
 static noinline int bl_permission_full(struct mnt_idmap *idmap,
@@ -319,12 +324,9 @@ static noinline int bl_permission_other(struct mnt_idmap *idmap,
  */
 int bl_permission(struct mnt_idmap *idmap, struct inode *inode, int mask)
 {
-	const struct inode *real = BL_I(inode)->real;
-	const struct bl_mnt *mnt = BL_I(inode)->mnt;
-
-	/* What a walk asks of the directories that it comes through. */
-	if (likely(real && bl_mask_walks(mask) && S_ISDIR(inode->i_mode) &&
-		   bl_inode_fresh(inode, real, mnt) && bl_search_free(real)))
+	if (likely(bl_mask_walks(mask) && S_ISDIR(inode->i_mode) &&
+		   bl_inode_searchable(inode, BL_I(inode)->real,
+				       BL_I(inode)->mnt)))
 		return 0;
 	return bl_permission_other(idmap, inode, mask);
 }
@@ -337,13 +339,12 @@ static int bl_root_permission(struct mnt_idmap *idmap, struct inode *inode,
 			      int mask)
 {
 	const struct bl_bind *bind;
-	const struct inode *real;
 
 	if (likely(bl_mask_walks(mask))) {
 		bind = bl_root_rcu(bl_tree(inode->i_sb));
-		real = bind ? d_inode_rcu(bind->real.dentry) : NULL;
-		if (real && bl_inode_fresh(inode, real, bind->mnt) &&
-		    bl_search_free(real))
+		if (bind && bl_inode_searchable(inode,
+						d_inode_rcu(bind->real.dentry),
+						bind->mnt))
 			return 0;
 	}
 	return bl_permission_full(idmap, inode, mask);

@@ -434,6 +434,7 @@ static int bl_merge_sort(struct bl_merge *merge)
 {
 	struct bl_merge_entry *entry, *last = NULL;
 	unsigned int i, at;
+	int err;
 
 	merge->nr = 0;
 	if (merge->limit < merge->count) {
@@ -448,8 +449,9 @@ static int bl_merge_sort(struct bl_merge *merge)
 	}
 	if (!merge->count)
 		return 0;
-	if (bl_merge_spread(merge))
-		return -ENOMEM;
+	err = bl_merge_spread(merge);
+	if (err)
+		return err;
 	for (i = 1; i < merge->count; i++) {
 		entry = merge->sorted[i];
 		for (at = i; at && bl_merge_order(merge->sorted[at - 1],

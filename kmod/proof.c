@@ -56,8 +56,6 @@ struct bl_proof *bl_proof_begin(void)
 		return NULL;
 	proof->nr = 0;
 	proof->nr_mnts = 0;
-	proof->caller = false;
-	proof->kept = NULL;
 	/* First the counts, then what they are to prove. */
 	proof->ok = bl_watch_event(&proof->event);
 	proof->renames = read_seqbegin(&rename_lock);
@@ -65,13 +63,17 @@ struct bl_proof *bl_proof_begin(void)
 	return proof;
 }
 
-/* Keep the filesystem of @path as long as its dentries are held on to. */
-static void bl_proof_mnt(struct bl_proof *proof, const struct path *path)
+/**
+ * bl_proof_mnt - keep a filesystem as long as its dentries are held on to
+ * @proof: proof
+ * @path: a path in that filesystem, in a user's mount
+ */
+void bl_proof_mnt(struct bl_proof *proof, const struct path *path)
 {
 	struct bl_mnt *mnt;
 	unsigned int i;
 
-	if (path->mnt == proof->kept)
+	if (!proof->ok)
 		return;
 	for (i = 0; i < proof->nr_mnts; i++)
 		if (proof->mnts[i]->mnt->mnt_sb == path->mnt->mnt_sb)
@@ -86,13 +88,15 @@ static void bl_proof_mnt(struct bl_proof *proof, const struct path *path)
 /**
  * bl_proof_add - note what a name was found to be
  * @proof: proof
- * @dir: directory that it was looked for in, in a user's mount
+ * @dir: directory that it was looked for in, in a mount that is kept
  * @child: what was found, may be negative
  * @name: the name, need not end in NUL
  * @len: bytes of @name
+ * @caller: with the caller's credentials
  */
 void bl_proof_add(struct bl_proof *proof, const struct path *dir,
-		  struct dentry *child, const char *name, unsigned int len)
+		  struct dentry *child, const char *name, unsigned int len,
+		  bool caller)
 {
 	struct bl_seq *seq;
 	unsigned int i;
@@ -100,15 +104,14 @@ void bl_proof_add(struct bl_proof *proof, const struct path *dir,
 
 	if (!proof->ok)
 		return;
-	bl_proof_mnt(proof, dir);
 	if (proof->nr == BL_PROOF_DENTRIES ||
 	    (child->d_flags & DCACHE_OP_REVALIDATE) ||
-	    (proof->caller && is_idmapped_mnt(dir->mnt)))
+	    (caller && is_idmapped_mnt(dir->mnt))) {
 		proof->ok = false;
-	if (!proof->ok)
 		return;
+	}
 	seq = &proof->chain[proof->nr];
-	seq->kind = proof->caller ? BL_SEQ_SEARCHED : BL_SEQ_END;
+	seq->kind = caller ? BL_SEQ_SEARCHED : BL_SEQ_END;
 	spin_lock(&child->d_lock);
 	ok = child->d_parent == dir->dentry && !d_unhashed(child) &&
 	     child->d_name.len == len && !memcmp(child->d_name.name, name, len);
@@ -128,27 +131,37 @@ void bl_proof_add(struct bl_proof *proof, const struct path *dir,
 	proof->nr++;
 }
 
+static void bl_proof_drop(struct bl_seq *chain, unsigned int nr,
+			  struct bl_mnt **mnts, unsigned int nr_mnts)
+{
+	while (nr)
+		dput(chain[--nr].dentry);
+	/* What is pinned of a filesystem has to be dropped before. */
+	while (nr_mnts)
+		bl_mnt_put(mnts[--nr_mnts]);
+}
+
 /**
  * bl_proof_end - the end of a walk
  * @proof: proof, consumed
+ * @err: what the walk gave
  *
  * Return: what the walk went by, or NULL where that proves nothing.
  */
-struct bl_basis *bl_proof_end(struct bl_proof *proof)
+struct bl_basis *bl_proof_end(struct bl_proof *proof, int err)
 {
 	struct bl_basis *basis = NULL;
 	unsigned int event, i;
 	enum bl_seq_kind kind;
 
-	if (proof->ok && proof->nr && bl_watch_event(&event) &&
-	    event == proof->event)
+	/* Only what the dcache knows of is proved by it. */
+	if ((!err || err == -ENOENT) && proof->ok && proof->nr &&
+	    bl_watch_event(&event) && event == proof->event)
 		basis = kmalloc(struct_size(basis, chain, proof->nr),
 				GFP_KERNEL_ACCOUNT);
 	if (!basis) {
-		while (proof->nr)
-			dput(proof->chain[--proof->nr].dentry);
-		while (proof->nr_mnts)
-			bl_mnt_put(proof->mnts[--proof->nr_mnts]);
+		bl_proof_drop(proof->chain, proof->nr, proof->mnts,
+			      proof->nr_mnts);
 		kfree(proof);
 		return NULL;
 	}
@@ -179,14 +192,9 @@ struct bl_basis *bl_proof_end(struct bl_proof *proof)
  */
 void bl_basis_free(struct bl_basis *basis)
 {
-	unsigned int i;
-
 	if (!basis)
 		return;
-	for (i = 0; i < basis->nr; i++)
-		dput(basis->chain[i].dentry);
-	for (i = 0; i < basis->nr_mnts; i++)
-		bl_mnt_put(basis->mnts[i]);
+	bl_proof_drop(basis->chain, basis->nr, basis->mnts, basis->nr_mnts);
 	kfree_rcu(basis, rcu);
 }
 

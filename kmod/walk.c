@@ -48,6 +48,7 @@ struct bl_skip {
  * @via: links that it entered, or NULL
  * @skip: links that it goes on without, at the level that it is at
  * @skips: entries of @skip at all levels
+ * @caller: it goes with the caller's credentials
  * @tries: walks that were not about one moment
  * @carrier: the private mount of a carrier, which knows no mounts, or NULL
  * @covered: something is mounted on a dentry that it came to in @carrier
@@ -68,6 +69,7 @@ struct bl_walk {
 	unsigned int tries;
 	const struct vfsmount *carrier;
 	bool covered;
+	bool caller;
 };
 
 /**
@@ -131,6 +133,19 @@ static void bl_walk_unproved(struct bl_walk *walk)
 {
 	if (walk->proof)
 		walk->proof->ok = false;
+}
+
+/* @child is what @name is in @dir. */
+static void bl_walk_prove(struct bl_walk *walk, const struct path *dir,
+			  struct dentry *child, const char *name,
+			  unsigned int len)
+{
+	if (!walk->proof)
+		return;
+	/* Whoever walks in a carrier keeps it for longer. */
+	if (dir->mnt != walk->carrier)
+		bl_proof_mnt(walk->proof, dir);
+	bl_proof_add(walk->proof, dir, child, name, len, walk->caller);
 }
 
 static void bl_pos_put(struct bl_pos *pos);
@@ -669,8 +684,7 @@ static int bl_walk_lower(struct bl_walk *walk, struct path *real,
 	child = lookup_one_unlocked(mnt_idmap(mnt), name, dir, len);
 	if (IS_ERR(child))
 		return PTR_ERR(child);
-	if (walk->proof)
-		bl_proof_add(walk->proof, real, child, name, len);
+	bl_walk_prove(walk, real, child, name, len);
 	real->dentry = child;
 	dput(dir);
 	/* follow_down() keeps the mount only while it is the same. */
@@ -1216,9 +1230,8 @@ static int bl_walk_note(struct bl_via *via, const struct bl_link *link)
 static int bl_walk_enter(struct bl_walk *walk, struct bl_link *link,
 			 struct bl_pos *pos)
 {
-	struct bl_proof *proof = walk->proof;
 	struct bl_skip *skip = walk->skip;
-	bool caller = proof && proof->caller;
+	bool caller = walk->caller;
 	const struct cred *old;
 	unsigned int i;
 	int err;
@@ -1240,14 +1253,12 @@ static int bl_walk_enter(struct bl_walk *walk, struct bl_link *link,
 	walk->active[walk->depth++] = link;
 	/* Its backing path is another matter. */
 	walk->skip = NULL;
-	if (proof)
-		proof->caller = false;
+	walk->caller = false;
 	old = override_creds(link->cred);
 	err = bl_walk_from(walk, &link->root, link->backing, LOOKUP_FOLLOW,
 			   pos);
 	revert_creds(old);
-	if (proof)
-		proof->caller = caller;
+	walk->caller = caller;
 	walk->skip = skip;
 	walk->depth--;
 	return err;
@@ -1386,12 +1397,10 @@ static int bl_walk_last(struct bl_walk *walk, struct bl_tree *tree,
 		return err;
 	}
 	cred = override_creds(cred);
-	if (walk->proof)
-		walk->proof->caller = true;
+	walk->caller = true;
 	err = bl_pos_step(walk, pos, last, strlen(last));
+	walk->caller = false;
 	revert_creds(cred);
-	if (walk->proof)
-		walk->proof->caller = false;
 	return err;
 }
 
@@ -1422,8 +1431,6 @@ int bl_walk_tree(struct bl_tree *tree, char *path, struct bl_where *where,
 	struct bl_pos pos = {};
 	int err;
 
-	if (proof)
-		proof->kept = walk.carrier;
 	do {
 		bl_pos_put(&pos);
 		walk.links = 0;
