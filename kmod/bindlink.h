@@ -164,6 +164,7 @@ struct bl_space {
  * @holder: port of the netlink socket that is removing it, or with
  *	BL_LINK_PENDING is making it; 0 for none
  * @holder_net: network namespace of that socket, for comparison only
+ * @held: entry of bl_links_held while there is a @holder; bl_link_mutex
  * @cred: credentials of the creator, with which @backing is resolved: search
  *	permission on the way to it is not the caller's business
  * @root: root directory of the creator, from which @backing is resolved
@@ -191,6 +192,7 @@ struct bl_link {
 	struct bl_tree *tree;
 	struct vfsmount *mnt;
 	struct list_head home;
+	struct list_head held;
 	const struct cred *cred;
 	struct path root;
 	struct bl_bind __rcu *bind;

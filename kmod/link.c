@@ -41,12 +41,18 @@ static LIST_HEAD(bl_trees);
 static DEFINE_XARRAY(bl_links);		/* listed links by id */
 static u64 bl_link_last_id;
 static unsigned int bl_link_gen = 1;
-static unsigned int bl_link_holds;	/* links with a holder */
+static LIST_HEAD(bl_links_held);	/* those with a holder */
 static LIST_HEAD(bl_trees_fresh);	/* those not seen attached */
 static LIST_HEAD(bl_claims);
 
 /* Trees by the path of their carrier: those above a path are soon found. */
 static DEFINE_HASHTABLE(bl_tree_bases, 12);
+
+/* For each tree of @space at the first @len bytes of @path. */
+#define bl_for_each_tree_at(tree, space_, path, len)			\
+	hash_for_each_possible(bl_tree_bases, tree, by_base,		\
+			       full_name_hash(space_, path, len))	\
+		if (!bl_tree_is_at(tree, space_, path, len)) {} else
 
 /**
  * struct bl_claim - a socket is about to attach or to detach a tree
@@ -235,6 +241,21 @@ static void bl_link_tell(const struct bl_link *link, u8 cmd)
 	bl_netlink_notify(&info, cmd);
 }
 
+static void bl_link_give(struct bl_link *link, u32 portid, const void *net)
+{
+	lockdep_assert_held(&bl_link_mutex);
+	link->holder = portid;
+	link->holder_net = net;
+	list_move_tail(&link->held, &bl_links_held);
+}
+
+static void bl_link_release(struct bl_link *link)
+{
+	lockdep_assert_held(&bl_link_mutex);
+	link->holder = 0;
+	list_del_init(&link->held);
+}
+
 static bool bl_link_held_by(const struct bl_link *link, u32 portid,
 			    const void *net)
 {
@@ -262,9 +283,7 @@ static void bl_link_unlist(struct bl_link *link)
 	link->space = NULL;
 	xa_erase(&bl_links, link->id);
 	bl_link_gen++;
-	if (link->holder)
-		bl_link_holds--;
-	link->holder = 0;
+	bl_link_release(link);
 	if (link->state != BL_LINK_PENDING) {
 		trace_bl_link_remove(link->id, link->virtual, link->backing);
 		bl_link_tell(link, BINDLINK_CMD_LINK_DEL_NTF);
@@ -327,16 +346,25 @@ static bool bl_tree_mounted(const struct bl_tree *tree)
 	return d_mountpoint(tree->key);
 }
 
+static bool bl_tree_is_at(const struct bl_tree *tree,
+			  const struct bl_space *space, const char *path,
+			  size_t len)
+{
+	return tree->space == space && !strncmp(tree->base, path, len) &&
+	       !tree->base[len];
+}
+
 /*
  * Trees that are mounted show the carrier in place of @link from here on. What
  * is in use of others goes on with the backing; they are not mounted again.
+ * @space is, or was, that of @link.
  */
-static void bl_trees_let_go(struct bl_link *link)
+static void bl_trees_let_go(struct bl_link *link, const struct bl_space *space)
 {
 	struct bl_tree *tree;
 
 	lockdep_assert_held(&bl_link_mutex);
-	list_for_each_entry(tree, &bl_trees, list) {
+	bl_for_each_tree_at(tree, space, link->virtual, strlen(link->virtual)) {
 		if (rcu_access_pointer(tree->link) != link)
 			continue;
 		if (!bl_tree_mounted(tree)) {
@@ -459,11 +487,8 @@ static struct bl_tree *bl_tree_cover(const struct bl_tree *tree)
 	for (; len; len--) {
 		if (tree->base[len] != '/')
 			continue;
-		hash_for_each_possible(bl_tree_bases, above, by_base,
-				       full_name_hash(tree->space, tree->base,
-						      len))
-			if (above->attached && strlen(above->base) == len &&
-			    bl_tree_covers(above, tree) &&
+		bl_for_each_tree_at(above, tree->space, tree->base, len)
+			if (above->attached && bl_tree_covers(above, tree) &&
 			    bl_tree_mounted(above))
 				return above;
 	}
@@ -513,9 +538,11 @@ static bool bl_mnt_attached(struct vfsmount *mnt)
 /* Forget about @link; it may be freed. */
 static void bl_link_drop(struct bl_link *link)
 {
+	const struct bl_space *space = link->space;
+
 	bl_link_unlist(link);
 	bl_link_detach(link);
-	bl_trees_let_go(link);
+	bl_trees_let_go(link, space);
 	bl_link_put(link);
 }
 
@@ -528,9 +555,7 @@ static bool bl_link_arrived(struct bl_link *link)
 	if (!bl_tree_mounted(link->tree) ||
 	    (link->mnt && !bl_mnt_attached(link->mnt)))
 		return false;
-	if (link->holder)
-		bl_link_holds--;
-	link->holder = 0;
+	bl_link_release(link);
 	bl_link_put_mnt(link);
 	return true;
 }
@@ -550,6 +575,8 @@ static bool bl_link_observe(struct bl_link *link)
 		bl_link_rehome(link);
 		trace_bl_link_create(link->id, link->virtual, link->backing);
 		bl_link_tell(link, BINDLINK_CMD_LINK_NEW_NTF);
+		/* Unmounted since then: that is for who looks next. */
+		return true;
 	}
 	if (link->state != BL_LINK_LIVE)
 		return false;
@@ -1262,6 +1289,7 @@ static struct bl_link *bl_link_alloc(struct bl_plan *plan)
 	link->flags = plan->flags;
 	link->state = BL_LINK_PENDING;
 	INIT_LIST_HEAD(&link->home);
+	INIT_LIST_HEAD(&link->held);
 	spin_lock_init(&link->bind_lock);
 	link->cred = get_current_cred();
 	link->root = plan->root;
@@ -1401,9 +1429,7 @@ int bl_link_create(struct bl_plan *plan, struct file *tree_file,
 		}
 		if (tree_file) {
 			link->mnt = mntget(tree_file->f_path.mnt);
-			link->holder = plan->portid;
-			link->holder_net = plan->net;
-			bl_link_holds++;
+			bl_link_give(link, plan->portid, plan->net);
 		} else {
 			/* In a tree that is there already this is all. */
 			bl_link_observe(link);
@@ -1476,8 +1502,7 @@ static int bl_link_take(struct bl_link *link, u32 portid, const void *net,
 	err = bl_info_copy(info, link);
 	if (err)
 		return err;
-	link->holder = portid;
-	link->holder_net = net;
+	bl_link_give(link, portid, net);
 	if (!tree || !bl_tree_going(tree)) {
 		/* The tree stays, as it has other links. */
 		info->dev = 0;
@@ -1486,12 +1511,10 @@ static int bl_link_take(struct bl_link *link, u32 portid, const void *net,
 		if (err) {
 			bl_link_info_free(info);
 			if (taken)
-				link->holder = 0;
+				bl_link_release(link);
 			return err;
 		}
 	}
-	if (taken)
-		bl_link_holds++;
 	return 0;
 }
 
@@ -1570,13 +1593,44 @@ static struct bl_tree *bl_tree_next(struct bl_tree *last)
 	return tree;
 }
 
-/* Let go of what trees remember of @virtual, where a link was. */
-static void bl_trees_forget(const char *virtual)
+/* The same of the trees of @space at the first @len bytes of @path. */
+static struct bl_tree *bl_tree_next_at(struct bl_tree *last,
+				       const struct bl_space *space,
+				       const char *path, size_t len)
+{
+	struct bl_tree *tree, *next = NULL;
+	bool passed = !last;
+
+	scoped_guard(mutex, &bl_link_mutex) {
+		bl_for_each_tree_at(tree, space, path, len) {
+			if (passed &&
+			    atomic_inc_not_zero(&tree->sb->s_active)) {
+				next = tree;
+				break;
+			}
+			passed |= tree == last;
+		}
+	}
+	if (last)
+		deactivate_super(last->sb);
+	return next;
+}
+
+/*
+ * Let go of what trees of @space remember of @virtual, where a link was: trees
+ * there and above.
+ */
+static void bl_trees_forget(const struct bl_space *space, const char *virtual)
 {
 	struct bl_tree *tree = NULL;
+	size_t len;
 
-	while ((tree = bl_tree_next(tree)))
-		bl_tree_forget(tree, virtual);
+	for (len = strlen(virtual); len; len--) {
+		if (virtual[len] && virtual[len] != '/')
+			continue;
+		while ((tree = bl_tree_next_at(tree, space, virtual, len)))
+			bl_tree_forget(tree, virtual);
+	}
 }
 
 /**
@@ -1728,6 +1782,7 @@ void bl_tree_register(struct bl_tree *tree)
 int bl_link_remove(const char *virtual, u32 portid, const void *net,
 		   struct bl_why *why)
 {
+	const struct bl_space *space = NULL;
 	char *name = __getname();
 	struct bl_link *link;
 	struct path root;
@@ -1746,12 +1801,14 @@ int bl_link_remove(const char *virtual, u32 portid, const void *net,
 			err = bl_refuse(why, BINDLINK_A_LINK_VIRTUAL, -EBUSY,
 					"the link is not held by this socket");
 		} else {
+			space = link->space;
 			bl_link_drop(link);
 		}
 	}
 	path_put(&root);
 	if (!err) {
-		bl_trees_forget(name);
+		/* If that has gone there are no trees of it. */
+		bl_trees_forget(space, name);
 		bl_mnts_flush();
 	}
 out:
@@ -1787,17 +1844,14 @@ int bl_tree_hold(struct bl_tree *tree, u32 portid, const void *net,
  */
 void bl_link_release_holder(u32 portid, const void *net)
 {
+	struct bl_link *link, *next_link;
 	struct bl_claim *claim, *next;
-	struct bl_link *link;
-	unsigned long id;
 
 	guard(mutex)(&bl_link_mutex);
 	list_for_each_entry_safe(claim, next, &bl_claims, list)
 		if (bl_is_claim_of(claim, portid, net))
 			bl_claim_free(claim);
-	if (!bl_link_holds)
-		return;
-	xa_for_each(&bl_links, id, link) {
+	list_for_each_entry_safe(link, next_link, &bl_links_held, held) {
 		if (!bl_link_held_by(link, portid, net))
 			continue;
 		if (link->state == BL_LINK_PENDING && !bl_link_observe(link)) {
@@ -1807,8 +1861,7 @@ void bl_link_release_holder(u32 portid, const void *net)
 		/* Nobody had asked for what was made with the socket. */
 		if (!link->holder)
 			continue;
-		link->holder = 0;
-		bl_link_holds--;
+		bl_link_release(link);
 		bl_link_observe(link);
 	}
 }
