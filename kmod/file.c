@@ -13,8 +13,9 @@
 #include <linux/falloc.h>
 #include <linux/file.h>
 #include <linux/filelock.h>
-#include <linux/hashtable.h>
 #include <linux/fs.h>
+#include <linux/fsnotify.h>
+#include <linux/hashtable.h>
 #include <linux/mm.h>
 #include <linux/module.h>
 #include <linux/mount.h>
@@ -102,15 +103,10 @@ static struct file *bl_file_behind(const struct file *file)
 	return likely(!bl_file_is_dir(file)) ? file->private_data : od->real;
 }
 
-/**
- * bl_file_real - the file behind an open file, with its flags brought up
- * @file: open file of a tree
- *
- * Return: the file, borrowed.
- */
-struct file *bl_file_real(const struct file *file)
+/* Bring the flags of @real, which is behind @file, up. */
+static __always_inline void bl_file_update(const struct file *file,
+					   struct file *real)
 {
-	struct file *real = bl_file_behind(file);
 	unsigned int flags = READ_ONCE(file->f_flags);
 
 	/* F_SETFL looks at the inode of the tree, which does not know. */
@@ -124,6 +120,19 @@ struct file *bl_file_real(const struct file *file)
 		real->f_iocb_flags = iocb_flags(real);
 		spin_unlock(&real->f_lock);
 	}
+}
+
+/**
+ * bl_file_real - the file behind an open file, with its flags brought up
+ * @file: open file of a tree
+ *
+ * Return: the file, borrowed.
+ */
+struct file *bl_file_real(const struct file *file)
+{
+	struct file *real = bl_file_behind(file);
+
+	bl_file_update(file, real);
 	return real;
 }
 
@@ -426,53 +435,74 @@ static noinline ssize_t bl_other_io(struct kiocb *iocb, struct iov_iter *iter,
 #define BL_IOCB_FLAGS	(IOCB_NOWAIT | IOCB_HIPRI | IOCB_DSYNC | IOCB_SYNC |	\
 			 IOCB_APPEND)
 
-static __always_inline struct kiocb bl_iocb(const struct kiocb *iocb,
-					    struct file *real)
+/*
+ * Have @iocb, which is synchronous, and so belongs to who is waiting for it, ask
+ * @real. Returns its flags, for bl_iocb_back().
+ */
+static __always_inline int bl_iocb_lend(struct kiocb *iocb, struct file *real)
 {
-	return (struct kiocb) {
-		.ki_filp = real,
-		.ki_flags = (real->f_iocb_flags & ~BL_IOCB_FLAGS) |
-			    (iocb->ki_flags & BL_IOCB_FLAGS),
-		.ki_ioprio = iocb->ki_ioprio,
-		.ki_pos = iocb->ki_pos,
-	};
+	int flags = iocb->ki_flags;
+
+	iocb->ki_filp = real;
+	iocb->ki_flags = (real->f_iocb_flags & ~BL_IOCB_FLAGS) |
+			 (flags & BL_IOCB_FLAGS);
+	return flags;
 }
 
+static __always_inline void bl_iocb_back(struct kiocb *iocb, struct file *file,
+					 int flags)
+{
+	iocb->ki_filp = file;
+	iocb->ki_flags = flags;
+}
+
+/*
+ * Those who watch the real file or restrict its use are asked for each access to
+ * it. All else that vfs_iocb_iter_read() looks at was found right at ->open().
+ */
 static ssize_t bl_read_iter(struct kiocb *iocb, struct iov_iter *iter)
 {
 	struct file *file = iocb->ki_filp;
-	struct file *real = bl_file_real(file);
+	struct file *real = file->private_data;
+	ssize_t n;
+	int flags;
 
-	if (likely(is_sync_kiocb(iocb) && real->f_op->read_iter)) {
-		struct kiocb copy = bl_iocb(iocb, real);
-		ssize_t n = vfs_iocb_iter_read(real, &copy, iter);
-
-		iocb->ki_pos = copy.ki_pos;
+	bl_file_update(file, real);
+	if (unlikely(!is_sync_kiocb(iocb) || !real->f_op->read_iter))
+		return bl_other_io(iocb, iter, real, false);
+	n = rw_verify_area(READ, real, &iocb->ki_pos, iov_iter_count(iter));
+	if (unlikely(n))
 		return n;
-	}
-	return bl_other_io(iocb, iter, real, false);
+	flags = bl_iocb_lend(iocb, real);
+	n = real->f_op->read_iter(iocb, iter);
+	bl_iocb_back(iocb, file, flags);
+	if (likely(n >= 0))
+		fsnotify_access(real);
+	return n;
 }
 
 static ssize_t bl_write_iter(struct kiocb *iocb, struct iov_iter *iter)
 {
 	struct file *file = iocb->ki_filp;
-	struct file *real = bl_file_real(file);
+	struct file *real = file->private_data;
+	ssize_t n;
+	int flags;
 
-	if (likely(is_sync_kiocb(iocb) && real->f_op->write_iter)) {
-		struct kiocb copy = bl_iocb(iocb, real);
-		ssize_t n;
-
-		if (unlikely(IS_APPEND(file_inode(real)))) {
-			/* RWF_NOAPPEND, which is for the inode to decide. */
-			if (file->f_iocb_flags & ~iocb->ki_flags & IOCB_APPEND)
-				return -EPERM;
-			copy.ki_flags |= IOCB_APPEND;
+	bl_file_update(file, real);
+	if (unlikely(!is_sync_kiocb(iocb) || !real->f_op->write_iter))
+		return bl_other_io(iocb, iter, real, true);
+	flags = bl_iocb_lend(iocb, real);
+	if (unlikely(IS_APPEND(file_inode(real)))) {
+		/* RWF_NOAPPEND, which is for the inode to decide. */
+		if (file->f_iocb_flags & ~flags & IOCB_APPEND) {
+			bl_iocb_back(iocb, file, flags);
+			return -EPERM;
 		}
-		n = vfs_iocb_iter_write(real, &copy, iter);
-		iocb->ki_pos = copy.ki_pos;
-		return n;
+		iocb->ki_flags |= IOCB_APPEND;
 	}
-	return bl_other_io(iocb, iter, real, true);
+	n = vfs_iocb_iter_write(real, iocb, iter);
+	bl_iocb_back(iocb, file, flags);
+	return n;
 }
 
 static ssize_t bl_splice_read(struct file *in, loff_t *ppos,
