@@ -334,6 +334,7 @@ void bl_links_exit(void);
  * @mnt: the mount; one reference, dropped with the last of @ref
  * @flags: the MNT_USER_SETTABLE_MASK flags it has to keep, and BL_MNT_MASKED
  * @modes: bits of modes that are shown through it
+ * @fresh: the same; 0 where an ID mapping has to be looked at, too
  * @source: the mount it stands for, compared and never followed
  * @stale: that may be unmounted; no walk has come to it since mounts changed
  * @rcu: readers in RCU-walk
@@ -344,6 +345,7 @@ struct bl_mnt {
 	struct vfsmount *mnt;
 	int flags;
 	umode_t modes;
+	umode_t fresh;
 	bool stale;
 	const void *source;
 	struct rcu_head rcu;
@@ -469,9 +471,42 @@ struct bl_basis *bl_proof_end(struct bl_proof *proof, int err);
 void bl_basis_free(struct bl_basis *basis);
 bool bl_basis_stale(const struct bl_basis *basis);
 bool bl_basis_unmoved(struct bl_basis *basis);
-bool bl_basis_searchable(const struct bl_basis *basis);
+bool bl_basis_found(struct bl_basis *basis);
 
 extern unsigned int bl_watch_events;	/* see bl_watch_event() */
+
+/* Whether nothing at all has happened since @basis was last seen to hold. */
+static __always_inline bool bl_basis_quiet(const struct bl_basis *basis)
+{
+	return likely(basis->gen == bl_rules_generation() &&
+		      basis->event == READ_ONCE(bl_watch_events) &&
+		      !read_seqretry(&rename_lock, READ_ONCE(basis->renames)));
+}
+
+static __always_inline bool bl_seq_same(const struct bl_seq *seq)
+{
+	return likely(!read_seqcount_retry(&seq->dentry->d_seq, seq->seq));
+}
+
+/**
+ * bl_basis_still - whether walking again would give the same, by a short look
+ * @basis: basis
+ *
+ * Context: any, RCU-walk too.
+ * Return: false also where that takes a longer one, bl_basis_valid().
+ */
+static __always_inline bool bl_basis_still(const struct bl_basis *basis)
+{
+	const struct bl_seq *seq = basis->chain;
+	const struct bl_seq *end = seq + basis->ends;
+
+	if (!bl_basis_quiet(basis))
+		return false;
+	for (; seq < end; seq++)
+		if (!bl_seq_same(seq))
+			return false;
+	return true;
+}
 
 /**
  * bl_basis_valid - whether walking again would give the same
@@ -481,19 +516,7 @@ extern unsigned int bl_watch_events;	/* see bl_watch_event() */
  */
 static __always_inline bool bl_basis_valid(struct bl_basis *basis)
 {
-	const struct bl_seq *seq = basis->chain;
-	const struct bl_seq *end = seq + basis->ends;
-
-	if (unlikely(basis->gen != bl_rules_generation() ||
-		     basis->event != READ_ONCE(bl_watch_events)))
-		return false;
-	if (unlikely(read_seqretry(&rename_lock, READ_ONCE(basis->renames))))
-		return bl_basis_unmoved(basis);
-	for (; seq < end; seq++)
-		if (unlikely(read_seqcount_retry(&seq->dentry->d_seq,
-						 seq->seq)))
-			return false;
-	return true;
+	return bl_basis_still(basis) || bl_basis_unmoved(basis);
 }
 
 /* walk.c: following paths through links, but not through trees */
@@ -891,26 +914,34 @@ static inline bool bl_link_merges(const struct bl_link *link)
 }
 
 /**
- * bl_root_rcu - what the root of a tree shows, in RCU-walk
+ * bl_root_look - what the root of a tree shows, in RCU-walk
  * @tree: tree
+ * @brief: by a short look
  *
  * Context: RCU read side.
  * Return: a binding that is valid now, NULL when that takes more than looking.
  */
-static __always_inline struct bl_bind *bl_root_rcu(struct bl_tree *tree)
+static __always_inline struct bl_bind *bl_root_look(struct bl_tree *tree,
+						    bool brief)
 {
 	struct bl_link *link = rcu_dereference(tree->link);
-	struct bl_bind *bind = tree->carrier;
+	struct bl_bind *bind;
 
-	if (link) {
-		bind = bl_bind_rcu(link);
-		if (bind && bind->error == -ENOENT && bl_link_merges(link))
-			return tree->carrier;
-		if (!bind || bind->error ||
-		    d_is_dir(bind->real.dentry) != tree->is_dir)
-			return NULL;
-	}
-	return bind;
+	if (!link)
+		return tree->carrier;
+	bind = rcu_dereference(link->bind);
+	if (!bind || !bind->basis ||
+	    !(brief ? bl_basis_still(bind->basis) : bl_bind_valid(bind)))
+		return NULL;
+	if (unlikely(bind->error))
+		return bind->error == -ENOENT && bl_link_merges(link) ?
+			tree->carrier : NULL;
+	return likely(d_is_dir(bind->real.dentry) == tree->is_dir) ? bind : NULL;
+}
+
+static inline struct bl_bind *bl_root_rcu(struct bl_tree *tree)
+{
+	return bl_root_look(tree, false);
 }
 
 int bl_dentry_merged(struct dentry *dentry);
@@ -933,7 +964,29 @@ static inline struct bl_node __rcu **bl_node_slot(struct dentry *dentry)
 	return (struct bl_node __rcu **)&dentry->d_fsdata;
 }
 
-struct bl_node *bl_node_hold(struct dentry *dentry);
+/**
+ * bl_node_hold - the node of a dentry that shows something
+ * @dentry: dentry of a tree, but not its root
+ *
+ * Return: the node with a reference, ERR_PTR(-ESTALE) for a dentry that was never
+ * looked up, or ERR_PTR(-ENOENT) where nothing is behind it.
+ */
+static __always_inline struct bl_node *bl_node_hold(struct dentry *dentry)
+{
+	struct bl_node *node;
+
+	guard(rcu)();
+	/* One that is replaced at this moment: there is another already. */
+	do {
+		node = rcu_dereference(*bl_node_slot(dentry));
+		if (unlikely(!node))
+			return ERR_PTR(-ESTALE);
+		if (unlikely(!node->real.dentry))
+			return ERR_PTR(-ENOENT);
+	} while (unlikely(!refcount_inc_not_zero(&node->ref)));
+	return node;
+}
+
 void bl_node_free(struct bl_node *node);
 
 /**

@@ -511,29 +511,6 @@ void bl_node_set(struct dentry *dentry, struct bl_node *node)
 }
 
 /**
- * bl_node_hold - the node of a dentry that shows something
- * @dentry: dentry of a tree, but not its root
- *
- * Return: the node with a reference, ERR_PTR(-ESTALE) for a dentry that was never
- * looked up, or ERR_PTR(-ENOENT) where nothing is behind it.
- */
-struct bl_node *bl_node_hold(struct dentry *dentry)
-{
-	struct bl_node *node;
-
-	guard(rcu)();
-	/* One that is replaced at this moment: there is another already. */
-	do {
-		node = rcu_dereference(*bl_node_slot(dentry));
-		if (!node)
-			return ERR_PTR(-ESTALE);
-		if (!node->real.dentry)
-			return ERR_PTR(-ENOENT);
-	} while (!refcount_inc_not_zero(&node->ref));
-	return node;
-}
-
-/**
  * bl_real_get - what a dentry stands for
  * @dentry: dentry of a tree; the walk to it checked that it is valid
  * @real: result, for bl_real_put()
@@ -1026,11 +1003,14 @@ static noinline bool bl_node_special_valid(struct dentry *dentry,
 	struct bl_basis *basis = rcu_dereference(node->basis);
 
 	if (basis) {
-		if (!bl_basis_valid(basis) ||
-		    unlikely(node->lower && d_mountpoint(node->lower)))
+		if (unlikely(node->lower && d_mountpoint(node->lower)))
+			return false;
+		if (likely(!d_is_symlink(dentry)))
+			return bl_basis_found(basis);
+		if (!bl_basis_found(basis))
 			return false;
 		bl_node_renew_symlink(dentry, node);
-		return bl_basis_searchable(basis);
+		return true;
 	}
 	/* With that generation it is on the table, and not freed. */
 	return node->link && !node->check &&
@@ -1044,7 +1024,7 @@ static noinline bool bl_node_special_valid(struct dentry *dentry,
  * directory if the pointer is the same. The mount is another one when the
  * user's was remounted with other flags.
  */
-static bool bl_node_valid(struct dentry *dentry)
+static __always_inline bool bl_node_valid(struct dentry *dentry)
 {
 	struct bl_node *node = rcu_dereference(*bl_node_slot(dentry));
 	const struct bl_node *parent;

@@ -229,9 +229,8 @@ static __always_inline bool bl_inode_fresh(const struct inode *inode,
 					   const struct inode *real,
 					   const struct bl_mnt *mnt)
 {
-	return likely(inode->i_mode == (real->i_mode & mnt->modes) &&
-		      uid_eq(inode->i_uid, real->i_uid) &&
-		      mnt_idmap(mnt->mnt) == &nop_mnt_idmap);
+	return likely(inode->i_mode == (real->i_mode & mnt->fresh) &&
+		      uid_eq(inode->i_uid, real->i_uid));
 }
 
 /* What a walk asks of a directory, answered where that is plain to see. */
@@ -297,17 +296,10 @@ static __always_inline bool bl_mask_walks(int mask)
 static noinline int bl_permission_other(struct mnt_idmap *idmap,
 					struct inode *inode, int mask)
 {
-	struct inode *real = BL_I(inode)->real;
-	struct bl_mnt *mnt = BL_I(inode)->mnt;
-
 	if (BL_I(inode)->merged && bl_mask_walks(mask) &&
 	    bl_merged_searchable(inode))
 		return 0;
-	if (!real || (mnt->flags & (MNT_READONLY | MNT_NOEXEC)))
-		return bl_permission_full(idmap, inode, mask);
-	if (!bl_inode_fresh(inode, real, mnt))
-		bl_inode_refresh(inode, real, mnt);
-	return inode_permission(mnt_idmap(mnt->mnt), real, mask);
+	return bl_permission_full(idmap, inode, mask);
 }
 
 /**
@@ -324,11 +316,35 @@ static noinline int bl_permission_other(struct mnt_idmap *idmap,
  */
 int bl_permission(struct mnt_idmap *idmap, struct inode *inode, int mask)
 {
-	if (likely(bl_mask_walks(mask) && S_ISDIR(inode->i_mode) &&
-		   bl_inode_searchable(inode, BL_I(inode)->real,
-				       BL_I(inode)->mnt)))
-		return 0;
+	struct inode *real = BL_I(inode)->real;
+	const struct bl_mnt *mnt = BL_I(inode)->mnt;
+
+	if (likely(real && bl_inode_fresh(inode, real, mnt))) {
+		if (likely(bl_mask_walks(mask) && S_ISDIR(inode->i_mode) &&
+			   bl_search_free(real)))
+			return 0;
+		if (likely(!(mnt->flags & (MNT_READONLY | MNT_NOEXEC))))
+			return inode_permission(&nop_mnt_idmap, real, mask);
+	}
 	return bl_permission_other(idmap, inode, mask);
+}
+
+static __always_inline bool bl_root_searchable(const struct inode *inode,
+					       bool brief)
+{
+	const struct bl_bind *bind = bl_root_look(bl_tree(inode->i_sb), brief);
+
+	return bind && bl_inode_searchable(inode,
+					   d_inode_rcu(bind->real.dentry),
+					   bind->mnt);
+}
+
+static noinline int bl_root_permission_other(struct mnt_idmap *idmap,
+					     struct inode *inode, int mask)
+{
+	if (bl_mask_walks(mask) && bl_root_searchable(inode, false))
+		return 0;
+	return bl_permission_full(idmap, inode, mask);
 }
 
 /*
@@ -338,73 +354,45 @@ int bl_permission(struct mnt_idmap *idmap, struct inode *inode, int mask)
 static int bl_root_permission(struct mnt_idmap *idmap, struct inode *inode,
 			      int mask)
 {
-	const struct bl_bind *bind;
-
-	if (likely(bl_mask_walks(mask))) {
-		bind = bl_root_rcu(bl_tree(inode->i_sb));
-		if (bind && bl_inode_searchable(inode,
-						d_inode_rcu(bind->real.dentry),
-						bind->mnt))
-			return 0;
-	}
-	return bl_permission_full(idmap, inode, mask);
+	if (likely(bl_mask_walks(mask) && bl_root_searchable(inode, true)))
+		return 0;
+	return bl_root_permission_other(idmap, inode, mask);
 }
 
 /*
  * What vfs_getattr_nosec() does before it asks the filesystem has been done for
  * the inode of the tree already, and mostly says the same.
  */
-static int bl_getattr_real(const struct path *real, struct kstat *stat,
-			   u32 mask, unsigned int flags, bool masked)
+static __always_inline int bl_getattr_real(const struct path *real,
+					   struct kstat *stat, u32 mask,
+					   unsigned int flags, bool masked)
 {
 	const struct inode *inode = d_inode(real->dentry);
 	int err;
 
-	if (inode->i_op->getattr && !IS_AUTOMOUNT(inode) && !IS_DAX(inode) &&
-	    !(inode->i_sb->s_flags & SB_NOATIME))
+	if (likely(inode->i_op->getattr &&
+		   !(inode->i_flags & (S_AUTOMOUNT | S_DAX)) &&
+		   !(inode->i_sb->s_flags & SB_NOATIME)))
 		err = inode->i_op->getattr(mnt_idmap(real->mnt), real, stat,
 					   mask, flags);
 	else
 		err = vfs_getattr_nosec(real, stat, mask, flags);
-	if (!err && masked)
+	if (!err && unlikely(masked))
 		stat->mode &= ~0222;
 	return err;
 }
 
-/**
- * bl_getattr - ->getattr()
- * @idmap: ID mapping of the tree's mount, always the trivial one
- * @path: path in the tree
- * @stat: result
- * @mask: STATX_*
- * @flags: AT_STATX_*
- *
- * Return: as ->getattr(); attributes, device and inode number are those of
- * the inode behind.
- */
-int bl_getattr(struct mnt_idmap *idmap, const struct path *path,
-	       struct kstat *stat, u32 mask, unsigned int flags)
+/* As bl_getattr(), of the root of a tree. */
+static noinline int bl_root_getattr(struct mnt_idmap *idmap,
+				    const struct path *path,
+				    struct kstat *stat, u32 mask,
+				    unsigned int flags)
 {
 	struct dentry *dentry = path->dentry;
-	struct bl_bind *bind = NULL;
-	struct bl_node *node;
+	struct bl_bind *bind;
 	struct path opened;
 	bool masked;
 	int err;
-
-	if (dentry != dentry->d_sb->s_root) {
-		node = bl_node_hold(dentry);
-		if (IS_ERR(node) && bl_is_way(d_inode(dentry))) {
-			generic_fillattr(idmap, mask, d_inode(dentry), stat);
-			return 0;
-		}
-		if (IS_ERR(node))
-			return PTR_ERR(node);
-		err = bl_getattr_real(&node->real, stat, mask, flags,
-				      bl_mnt_masked(node->mnt));
-		bl_node_put(node);
-		return err;
-	}
 
 	/* An open directory is what it was opened as. */
 	if (bl_file_find(path, &opened, &masked)) {
@@ -423,6 +411,39 @@ int bl_getattr(struct mnt_idmap *idmap, const struct path *path,
 	err = bl_getattr_real(&bind->real, stat, mask, flags,
 			      bl_mnt_masked(bind->mnt));
 	bl_bind_put(bind);
+	return err;
+}
+
+/**
+ * bl_getattr - ->getattr()
+ * @idmap: ID mapping of the tree's mount, always the trivial one
+ * @path: path in the tree
+ * @stat: result
+ * @mask: STATX_*
+ * @flags: AT_STATX_*
+ *
+ * Return: as ->getattr(); attributes, device and inode number are those of
+ * the inode behind.
+ */
+int bl_getattr(struct mnt_idmap *idmap, const struct path *path,
+	       struct kstat *stat, u32 mask, unsigned int flags)
+{
+	struct dentry *dentry = path->dentry;
+	struct bl_node *node;
+	int err;
+
+	if (unlikely(dentry == dentry->d_sb->s_root))
+		return bl_root_getattr(idmap, path, stat, mask, flags);
+	node = bl_node_hold(dentry);
+	if (unlikely(IS_ERR(node))) {
+		if (!bl_is_way(d_inode(dentry)))
+			return PTR_ERR(node);
+		generic_fillattr(idmap, mask, d_inode(dentry), stat);
+		return 0;
+	}
+	err = bl_getattr_real(&node->real, stat, mask, flags,
+			      bl_mnt_masked(node->mnt));
+	bl_node_put(node);
 	return err;
 }
 

@@ -114,6 +114,7 @@ struct bl_mnt *bl_mnt_get(const struct path *path, int extra_flags)
 	mnt->mnt = clone;
 	mnt->flags = flags;
 	mnt->modes = flags & BL_MNT_MASKED ? (umode_t)~0222 : (umode_t)~0;
+	mnt->fresh = is_idmapped_mnt(mnt->mnt) ? 0 : mnt->modes;
 	mnt->source = path->mnt;
 	list_add(&mnt->list, &bl_mnts);
 	return mnt;

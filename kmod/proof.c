@@ -216,7 +216,7 @@ bool bl_basis_stale(const struct bl_basis *basis)
  * bl_basis_unmoved - whether all of a basis holds, and not only its ends
  * @basis: basis
  *
- * Something was renamed somewhere. If it was none of these, that need not be
+ * If something was renamed somewhere, and it was none of these, that need not be
  * found out again until the next rename.
  *
  * Context: any, RCU-walk too.
@@ -226,44 +226,59 @@ bool bl_basis_unmoved(struct bl_basis *basis)
 	unsigned int renames = read_seqbegin(&rename_lock);
 	unsigned int i;
 
+	if (basis->gen != bl_rules_generation() ||
+	    basis->event != READ_ONCE(bl_watch_events))
+		return false;
 	for (i = 0; i < basis->nr; i++)
-		if (read_seqcount_retry(&basis->chain[i].dentry->d_seq,
-					basis->chain[i].seq))
+		if (!bl_seq_same(&basis->chain[i]))
 			return false;
 	if (!read_seqretry(&rename_lock, renames))
 		WRITE_ONCE(basis->renames, renames);
 	return true;
 }
 
-/* As bl_basis_searchable(), by all that there is to ask. */
-static noinline bool bl_basis_permits(const struct bl_basis *basis)
+/* As bl_basis_found(), by all that there is to ask. */
+static noinline bool bl_basis_permits(struct bl_basis *basis)
 {
 	struct inode *dir;
 	unsigned int i;
 
+	if (!bl_basis_valid(basis))
+		return false;
 	for (i = 0; i < basis->searched; i++) {
 		dir = d_inode_rcu(READ_ONCE(basis->chain[i].dentry->d_parent));
-		if (!dir || inode_permission(&nop_mnt_idmap, dir,
-					     MAY_EXEC | MAY_NOT_BLOCK))
+		if (!dir || (!bl_search_free(dir) &&
+			     inode_permission(&nop_mnt_idmap, dir,
+					      MAY_EXEC | MAY_NOT_BLOCK)))
 			return false;
 	}
 	return true;
 }
 
 /**
- * bl_basis_searchable - whether the caller may search where it was searched
- * @basis: basis that is valid
+ * bl_basis_found - whether the caller would be led to the same
+ * @basis: basis
+ *
+ * It is valid, and the caller may search the directories in which the last name
+ * was looked for.
  *
  * Context: RCU read side, RCU-walk too.
  * Return: false also where that takes more than looking.
  */
-bool bl_basis_searchable(const struct bl_basis *basis)
+bool bl_basis_found(struct bl_basis *basis)
 {
 	const struct bl_seq *seq = basis->chain;
-	const struct bl_seq *end = seq + basis->searched;
+	const struct bl_seq *searched = seq + basis->searched;
+	const struct bl_seq *end = seq + basis->ends;
 
-	for (; seq < end; seq++)
-		if (!bl_search_free(d_inode_rcu(seq->dentry->d_parent)))
+	if (!bl_basis_quiet(basis))
+		return bl_basis_permits(basis);
+	for (; seq < searched; seq++)
+		if (!bl_seq_same(seq) ||
+		    !bl_search_free(d_inode_rcu(READ_ONCE(seq->dentry->d_parent))))
 			return bl_basis_permits(basis);
+	for (; seq < end; seq++)
+		if (!bl_seq_same(seq))
+			return false;
 	return true;
 }
