@@ -192,7 +192,7 @@ int bl_file_adopt(struct file *file, struct file *real)
 	bl_file_modes(file, real);
 	/* That a file can be polled is told by the operation being there. */
 	if (real->f_op->poll && file->f_op == &bl_file_fops)
-		replace_fops(file, fops_get(&bl_poll_fops));
+		replace_fops(file, &bl_poll_fops);
 	return 0;
 fail:
 	fput(real);
@@ -676,9 +676,11 @@ static int bl_setlease(struct file *file, int arg, struct file_lease **lease,
 #define BL_IOCTL_OPS	.unlocked_ioctl = bl_ioctl
 #endif
 
-/* What all open files have. */
+/*
+ * What all open files have. The superblock keeps the module, so none of them has
+ * to: processors would write to one line for it.
+ */
 #define BL_COMMON_OPS							\
-	.owner = THIS_MODULE,						\
 	.release = bl_release,						\
 	.flush = bl_flush,						\
 	.fsync = bl_fsync,						\
@@ -809,7 +811,7 @@ static int bl_dir_open(struct inode *inode, struct file *file)
 
 	err = bl_dir_find(file, &real, &merge);
 	if (err && bl_root_way(bl_tree(inode->i_sb), err)) {
-		replace_fops(file, fops_get(&bl_way_fops));
+		replace_fops(file, &bl_way_fops);
 		return 0;
 	}
 	if (err)
@@ -829,7 +831,7 @@ static int bl_dir_open(struct inode *inode, struct file *file)
 	od = file->private_data;
 	if (merge) {
 		od->merge = merge;
-		replace_fops(file, fops_get(&bl_merge_fops));
+		replace_fops(file, &bl_merge_fops);
 	}
 	if (bl_is_root(inode)) {
 		od->masked = bl_mnt_masked(real.mnt);
@@ -861,7 +863,6 @@ static const struct file_operations bl_merge_fops = {
 
 /* A directory that only leads to links. */
 const struct file_operations bl_way_fops = {
-	.owner = THIS_MODULE,
 	.llseek = bl_dir_llseek,
 	.read = generic_read_dir,
 	.iterate_shared = bl_iterate,
