@@ -413,6 +413,7 @@ static void spread(struct bl_socket *socket, const struct wish *wish,
 
 		bl_mount_clear(&mount);
 		if (!ours) {
+			bl_settle_wait();
 			bl_tree_drop(tree, plan->link.carrier_path);
 			return;
 		}

@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "link.h"
@@ -22,6 +23,19 @@ enum verdict {
 	LEFT_OVER,
 	FOREIGN,	/* somebody's bind mount of a tree */
 };
+
+/**
+ * bl_settle_wait() - Give lookups that are under way time.
+ *
+ * One may have gone by a directory before a tree came over that, and be about to
+ * come to a tree below, which is to be taken away.
+ */
+void bl_settle_wait(void)
+{
+	const struct timespec grace = { .tv_nsec = 100000000 };
+
+	nanosleep(&grace, NULL);
+}
 
 void bl_links_forget(struct bl_links *links)
 {
@@ -187,6 +201,7 @@ void bl_settle_trees(struct bl_links *links, const struct bl_ground *from,
 	struct bl_mounts mounts;
 	struct bl_ground tree;
 	struct bl_spot spot;
+	bool waited = !to;
 	uint64_t id;
 
 	if (bl_mount_id(from->fd, &id))
@@ -203,6 +218,9 @@ void bl_settle_trees(struct bl_links *links, const struct bl_ground *from,
 		if (!mount->tree || !mount->whole ||
 		    judge_at(links, from, mount, &tree.fd, &spot) != LEFT_OVER)
 			continue;
+		if (!waited)
+			bl_settle_wait();
+		waited = true;
 		/* It cannot be opened if its link leads nowhere. */
 		if (tree.fd < 0 && uncover(from, to, mount))
 			tree.fd = open_tree_at(&spot, mount);

@@ -15,6 +15,7 @@ struct bl_links {
 	struct bindlink_iterator *list;
 };
 
+void bl_settle_wait(void);
 void bl_links_forget(struct bl_links *links);
 
 void bl_settle_leftover(struct bl_links *links, const char *path, int tree);
