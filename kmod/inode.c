@@ -242,7 +242,7 @@ static __always_inline bool bl_inode_searchable(const struct inode *inode,
 }
 
 /* The same, of a directory inside of a merged link. */
-static bool bl_merged_searchable(const struct inode *inode)
+static __always_inline bool bl_merged_searchable(const struct inode *inode)
 {
 	struct dentry *alias = READ_ONCE(BL_I(inode)->alias);
 	const struct bl_node *node;
@@ -293,15 +293,6 @@ static __always_inline bool bl_mask_walks(int mask)
 	       (MAY_NOT_BLOCK | MAY_EXEC);
 }
 
-static noinline int bl_permission_other(struct mnt_idmap *idmap,
-					struct inode *inode, int mask)
-{
-	if (BL_I(inode)->merged && bl_mask_walks(mask) &&
-	    bl_merged_searchable(inode))
-		return 0;
-	return bl_permission_full(idmap, inode, mask);
-}
-
 /**
  * bl_permission - ->permission()
  * @idmap: ID mapping of the tree's mount, always the trivial one
@@ -325,8 +316,11 @@ int bl_permission(struct mnt_idmap *idmap, struct inode *inode, int mask)
 			return 0;
 		if (likely(!(mnt->flags & (MNT_READONLY | MNT_NOEXEC))))
 			return inode_permission(&nop_mnt_idmap, real, mask);
+	} else if (BL_I(inode)->merged && bl_mask_walks(mask) &&
+		   bl_merged_searchable(inode)) {
+		return 0;
 	}
-	return bl_permission_other(idmap, inode, mask);
+	return bl_permission_full(idmap, inode, mask);
 }
 
 static __always_inline bool bl_root_searchable(const struct inode *inode,
