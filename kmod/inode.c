@@ -429,7 +429,7 @@ int bl_getattr(struct mnt_idmap *idmap, const struct path *path,
 	if (unlikely(dentry == dentry->d_sb->s_root))
 		return bl_root_getattr(idmap, path, stat, mask, flags);
 	node = bl_node_hold(dentry);
-	if (unlikely(IS_ERR(node))) {
+	if (IS_ERR(node)) {
 		if (!bl_is_way(d_inode(dentry)))
 			return PTR_ERR(node);
 		generic_fillattr(idmap, mask, d_inode(dentry), stat);

@@ -48,12 +48,6 @@ static LIST_HEAD(bl_claims);
 /* Trees by the path of their carrier: those above a path are soon found. */
 static DEFINE_HASHTABLE(bl_tree_bases, 12);
 
-/* For each tree of @space at the first @len bytes of @path. */
-#define bl_for_each_tree_at(tree, space_, path, len)			\
-	hash_for_each_possible(bl_tree_bases, tree, by_base,		\
-			       full_name_hash(space_, path, len))	\
-		if (!bl_tree_is_at(tree, space_, path, len)) {} else
-
 /**
  * struct bl_claim - a socket is about to attach or to detach a tree
  * @list: entry of bl_claims
@@ -346,6 +340,13 @@ static bool bl_tree_mounted(const struct bl_tree *tree)
 	return d_mountpoint(tree->key);
 }
 
+/* Where trees of @space are at the first @len bytes of @path, and others. */
+static u32 bl_base_hash(const struct bl_space *space, const char *path,
+			size_t len)
+{
+	return full_name_hash(space, path, len);
+}
+
 static bool bl_tree_is_at(const struct bl_tree *tree,
 			  const struct bl_space *space, const char *path,
 			  size_t len)
@@ -361,10 +362,12 @@ static bool bl_tree_is_at(const struct bl_tree *tree,
  */
 static void bl_trees_let_go(struct bl_link *link, const struct bl_space *space)
 {
+	size_t len = strlen(link->virtual);
 	struct bl_tree *tree;
 
 	lockdep_assert_held(&bl_link_mutex);
-	bl_for_each_tree_at(tree, space, link->virtual, strlen(link->virtual)) {
+	hash_for_each_possible(bl_tree_bases, tree, by_base,
+			       bl_base_hash(space, link->virtual, len)) {
 		if (rcu_access_pointer(tree->link) != link)
 			continue;
 		if (!bl_tree_mounted(tree)) {
@@ -487,8 +490,12 @@ static struct bl_tree *bl_tree_cover(const struct bl_tree *tree)
 	for (; len; len--) {
 		if (tree->base[len] != '/')
 			continue;
-		bl_for_each_tree_at(above, tree->space, tree->base, len)
-			if (above->attached && bl_tree_covers(above, tree) &&
+		hash_for_each_possible(bl_tree_bases, above, by_base,
+				       bl_base_hash(tree->space, tree->base,
+						    len))
+			if (bl_tree_is_at(above, tree->space, tree->base,
+					  len) &&
+			    above->attached && bl_tree_covers(above, tree) &&
 			    bl_tree_mounted(above))
 				return above;
 	}
@@ -1602,8 +1609,9 @@ static struct bl_tree *bl_tree_next_at(struct bl_tree *last,
 	bool passed = !last;
 
 	scoped_guard(mutex, &bl_link_mutex) {
-		bl_for_each_tree_at(tree, space, path, len) {
-			if (passed &&
+		hash_for_each_possible(bl_tree_bases, tree, by_base,
+				       bl_base_hash(space, path, len)) {
+			if (passed && bl_tree_is_at(tree, space, path, len) &&
 			    atomic_inc_not_zero(&tree->sb->s_active)) {
 				next = tree;
 				break;
@@ -1764,7 +1772,7 @@ void bl_tree_register(struct bl_tree *tree)
 	list_add_tail(&tree->list, &bl_trees);
 	list_add_tail(&tree->fresh, &bl_trees_fresh);
 	hash_add(bl_tree_bases, &tree->by_base,
-		 full_name_hash(tree->space, tree->base, strlen(tree->base)));
+		 bl_base_hash(tree->space, tree->base, strlen(tree->base)));
 }
 
 /**
