@@ -230,6 +230,12 @@ struct disk {
 	int fd;
 };
 
+static int disk_format(const struct disk *d)
+{
+	return run("mkfs.ext4", "-q", "-F", d->dev, NULL) &&
+	       run("/sbin/mkfs.ext4", "-q", "-F", d->dev, NULL);
+}
+
 static const char *disk_make(struct disk *d, const struct place *p)
 {
 	int control, n, file;
@@ -258,8 +264,7 @@ static const char *disk_make(struct disk *d, const struct place *p)
 	d->fd = open(d->dev, O_RDONLY | O_CLOEXEC);
 	if (d->fd < 0)
 		return path("%s: %s", d->dev, strerror(errno));
-	if (run("mkfs.ext4", "-q", "-F", d->dev, NULL) &&
-	    run("/sbin/mkfs.ext4", "-q", "-F", d->dev, NULL)) {
+	if (disk_format(d)) {
 		ioctl(d->fd, LOOP_CLR_FD, 0);
 		close(d->fd);
 		return "no mkfs.ext4 here";
@@ -343,8 +348,7 @@ TEST_F(backing, LB7_RM5_the_filesystem_can_be_unmounted)
 		UMOUNT(m);
 		EXPECT_TRUE(WITHIN(5, disk_free(&d)))
 			TH_LOG("round %u: without a look at V", i);
-		EXPECT_EQ(0, run("mkfs.ext4", "-q", "-F", d.dev, NULL) &&
-			     run("/sbin/mkfs.ext4", "-q", "-F", d.dev, NULL))
+		EXPECT_EQ(0, disk_format(&d))
 			TH_LOG("round %u: mkfs", i);
 		ASSERT_EQ(0, ERR(mount(d.dev, m, "ext4", 0, NULL)));
 		EXPECT_STREQ("!ENOENT", get(x));
@@ -355,8 +359,7 @@ TEST_F(backing, LB7_RM5_the_filesystem_can_be_unmounted)
 		UMOUNT(m);
 		EXPECT_TRUE(WITHIN(5, disk_free(&d)))
 			TH_LOG("round %u: without the link", i);
-		EXPECT_EQ(0, run("mkfs.ext4", "-q", "-F", d.dev, NULL) &&
-			     run("/sbin/mkfs.ext4", "-q", "-F", d.dev, NULL));
+		EXPECT_EQ(0, disk_format(&d));
 		ASSERT_EQ(0, rm_rf(b));
 		ASSERT_EQ(0, rm_rf(p->v));
 	}
@@ -461,8 +464,7 @@ TEST_F(backing, LB7_LB5_busy_while_a_file_is_open)
 			ASSERT_EQ(0, link_drop(p->v));
 		}
 		EXPECT_TRUE(WITHIN(5, disk_free(&d)));
-		EXPECT_EQ(0, run("mkfs.ext4", "-q", "-F", d.dev, NULL) &&
-			     run("/sbin/mkfs.ext4", "-q", "-F", d.dev, NULL));
+		EXPECT_EQ(0, disk_format(&d));
 		ASSERT_EQ(0, rm_rf(p->v));
 	}
 	EXPECT_EQ(0, disk_drop(&d));
@@ -508,8 +510,7 @@ TEST_F(backing, LB7_MG5_free_while_the_original_is_open)
 		ASSERT_EQ(0, ERR(chdir("/")));
 		ASSERT_EQ(0, link_drop(p->v))
 			TH_LOG("%s", link_why());
-		EXPECT_EQ(0, run("mkfs.ext4", "-q", "-F", d.dev, NULL) &&
-			     run("/sbin/mkfs.ext4", "-q", "-F", d.dev, NULL));
+		EXPECT_EQ(0, disk_format(&d));
 		ASSERT_EQ(0, rm_rf(p->v));
 	}
 	EXPECT_EQ(0, disk_drop(&d));

@@ -30,6 +30,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "bench.h"
 #include "mark.h"
 
 #define DEPTH	8
@@ -56,20 +57,6 @@ static unsigned int entries = 1000, turn;
 static bool read_only, movable, moved_is_new;
 static int read_fd = -1, write_fd = -1;
 static char page[PAGE];
-
-static void __attribute__((noreturn, format(printf, 1, 2)))
-die(const char *format, ...)
-{
-	int error = errno;
-	va_list args;
-
-	va_start(args, format);
-	fprintf(stderr, "bench: ");
-	vfprintf(stderr, format, args);
-	fprintf(stderr, ": %s\n", strerror(error));
-	va_end(args);
-	exit(1);
-}
 
 static void __attribute__((format(printf, 2, 3)))
 path(char *to, const char *format, ...)
@@ -219,14 +206,6 @@ static const struct op {
 };
 
 #define OPS	(sizeof(ops) / sizeof(ops[0]))
-
-static long long now(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return t.tv_sec * 1000000000LL + t.tv_nsec;
-}
 
 static void must(const struct op *op)
 {

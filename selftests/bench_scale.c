@@ -24,6 +24,7 @@
 
 #include <bindlink.h>
 
+#include "bench.h"
 #include "nl.h"
 
 #define BASE	"/scratch/scale"
@@ -45,20 +46,6 @@ static struct nl nl;
 static struct nl_req request;
 static unsigned int missed;
 
-static void __attribute__((noreturn, format(printf, 1, 2)))
-die(const char *format, ...)
-{
-	int error = errno;
-	va_list args;
-
-	va_start(args, format);
-	fprintf(stderr, "bench_scale: ");
-	vfprintf(stderr, format, args);
-	fprintf(stderr, ": %s\n", strerror(error));
-	va_end(args);
-	exit(1);
-}
-
 static void __attribute__((format(printf, 1, 2))) miss(const char *format, ...)
 {
 	va_list args;
@@ -69,14 +56,6 @@ static void __attribute__((format(printf, 1, 2))) miss(const char *format, ...)
 	printf("\n");
 	va_end(args);
 	missed++;
-}
-
-static long long clock_of(clockid_t clock)
-{
-	struct timespec t;
-
-	clock_gettime(clock, &t);
-	return t.tv_sec * 1000000000LL + t.tv_nsec;
 }
 
 static int compare(const void *a, const void *b)
@@ -260,12 +239,12 @@ static double stat_cost(const char *name)
 	int part, i;
 
 	for (part = 0; part <= PARTS; part++) {
-		long long begun = clock_of(CLOCK_MONOTONIC), took;
+		long long begun = now(), took;
 
 		for (i = 0; i < ROUNDS; i++)
 			if (syscall(SYS_stat, name, &st))
 				die("%s", name);
-		took = clock_of(CLOCK_MONOTONIC) - begun;
+		took = now() - begun;
 		/* The first part is for warming up. */
 		if (part && (best < 0 || took < best))
 			best = took;

@@ -17,7 +17,6 @@
  *  -o NAME    stat or open (time: default both)
  *  -w WHERE   same or own (time: default both)
  */
-#include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <sched.h>
@@ -29,9 +28,9 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "bench.h"
 #include "mark.h"
 
 #define MAX_PLACES	8
@@ -61,20 +60,6 @@ struct shared {
 
 static struct shared *shared;
 static int host_cpus = MAX_JOBS;
-
-static void __attribute__((noreturn)) die(const char *what)
-{
-	fprintf(stderr, "bench_smp: %s: %s\n", what, strerror(errno));
-	exit(1);
-}
-
-static long long now(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return t.tv_sec * 1000000000LL + t.tv_nsec;
-}
 
 static int do_stat(const char *file)
 {
@@ -145,7 +130,7 @@ static void spin_for(const unsigned long *value, unsigned long what)
 static void must(const struct op *op, const char *file)
 {
 	if (op->run(file))
-		die(file);
+		die("%s", file);
 }
 
 static void __attribute__((noreturn))
@@ -167,6 +152,18 @@ time_job(const struct op *op, const char *file, int job)
 	_exit(0);
 }
 
+/* A process for @job; true in that. */
+static bool start(char *file, const struct place *p, bool own, int job)
+{
+	pid_t pid;
+
+	file_name(file, p, own, job);
+	pid = fork();
+	if (pid < 0)
+		die("fork");
+	return !pid;
+}
+
 static void reap(int jobs)
 {
 	int status;
@@ -186,13 +183,8 @@ static double slice(const struct place *p, const struct op *op, bool own,
 	memset(shared, 0, sizeof(*shared));
 	for (job = 0; job < jobs; job++) {
 		char file[PATH_MAX];
-		pid_t pid;
 
-		file_name(file, p, own, job);
-		pid = fork();
-		if (pid < 0)
-			die("fork");
-		if (!pid)
+		if (start(file, p, own, job))
 			time_job(op, file, job);
 	}
 	wait_for(&shared->ready.value, jobs);
@@ -285,13 +277,8 @@ static void mark(const struct place *p, const struct op *op, bool own,
 	MARK(MARK_CLEAR);
 	for (job = 0; job < jobs; job++) {
 		char file[PATH_MAX];
-		pid_t pid;
 
-		file_name(file, p, own, job);
-		pid = fork();
-		if (pid < 0)
-			die("fork");
-		if (!pid)
+		if (start(file, p, own, job))
 			mark_job(op, file, job, jobs, n);
 	}
 	reap(jobs);
