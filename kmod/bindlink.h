@@ -12,7 +12,7 @@
  *	i_rwsem and s_vfs_rename_mutex of the filesystems below
  *	bl_mnt_mutex			list of private mounts
  *	d_lock of a tree's dentry	guards bl_node of that dentry
- *	bl_link.bind_lock, bl_open_lock	leaves
+ *	bl_link.bind_lock, bl_tree.rule_lock, bl_open_lock	leaves
  *
  * The two groups do not meet: no path is looked up under bl_link_mutex, and
  * it is not taken with a lock of a filesystem held. Backing paths are followed
@@ -31,6 +31,7 @@
 #include <linux/path.h>
 #include <linux/refcount.h>
 #include <linux/rhashtable.h>
+#include <linux/seqlock.h>
 #include <linux/types.h>
 #include <linux/bindlink.h>
 
@@ -107,6 +108,11 @@ bool bl_rules_except(struct bl_rules *rules, const char *path,
 		     const struct bl_link *link);
 bool bl_rules_at(struct bl_rules *rules, const char *path,
 		 struct bl_rule *rule);
+struct bl_rule_node *bl_rules_node(struct bl_rules *rules, const char *path);
+struct bl_rule_node *bl_rule_node(struct bl_rules *rules,
+				  struct bl_rule_node *dir, const char *name,
+				  unsigned int len);
+void bl_rule_read(const struct bl_rule_node *node, struct bl_rule *rule);
 struct bl_rule_node *bl_rules_dir(struct bl_rules *rules, const char *path);
 void bl_rule_put(struct bl_rule_node *node);
 bool bl_rule_child(struct bl_rules *rules, struct bl_rule_node *dir,
@@ -680,6 +686,9 @@ void bl_bind_exit(void);
  * @leaving: it is about to be detached, and takes no links; bl_link_mutex
  * @attached: it was seen attached, and has links since; bl_link_mutex
  * @retired: the link of its root was removed, but it is in use
+ * @rule_lock: @rule and @rule_gen
+ * @rule: the rules of @base; see struct bl_node
+ * @rule_gen: generation of the rules for which @rule holds
  * @rcu: readers in RCU-walk
  */
 struct bl_tree {
@@ -699,6 +708,9 @@ struct bl_tree {
 	bool is_dir;
 	bool attached;
 	bool retired;
+	seqlock_t rule_lock;
+	struct bl_rule_node *rule;
+	unsigned long rule_gen;
 	struct rcu_head rcu;
 };
 
@@ -820,7 +832,8 @@ int bl_setattr(struct mnt_idmap *idmap, struct dentry *dentry,
  * @bind: what @link was bound to when it was looked up, with a reference
  * @basis: what the walk went by that found it; while that holds so does this.
  *	Whoever puts NULL there frees it; then nothing can be told any more
- * @gen: generation of the rules for which @link and @below hold
+ * @rule: the rules of the name, or NULL; used only while @gen is the generation
+ * @gen: generation of the rules for which @link, @rule and @below hold
  * @ticket: when it was looked up: later ones have greater numbers
  * @seq: d_seq of @lower when it was looked up
  * @check: nothing can be told from @seq: look up again at each use
@@ -849,6 +862,7 @@ struct bl_node {
 	struct bl_link *link;
 	struct bl_bind *bind;
 	struct bl_basis __rcu *basis;
+	struct bl_rule_node *rule;
 	unsigned long gen;
 	u64 ticket;
 	unsigned int seq;
@@ -886,10 +900,12 @@ struct bl_real {
  * @excepted: links leave it alone
  * @below: there are links or exceptions below
  * @links: there are links below
+ * @rule: where all this is from; see struct bl_node
  * @gen: generation for which this holds
  */
 struct bl_at {
 	struct bl_link *link;
+	struct bl_rule_node *rule;
 	bool excepted;
 	bool below;
 	bool links;
@@ -987,6 +1003,7 @@ static __always_inline struct bl_node *bl_node_hold(struct dentry *dentry)
 	return node;
 }
 
+void bl_node_inherit(struct bl_node *node, struct dentry *dentry);
 void bl_node_free(struct bl_node *node);
 
 /**

@@ -71,12 +71,38 @@ struct bl_bind *bl_root_get(struct bl_tree *tree, bool *merged)
 	return ERR_PTR(err);
 }
 
+/*
+ * The rules of the root of @tree, in @gen, which is read in the same RCU read side
+ * section.
+ */
+static struct bl_rule_node *bl_root_rule(struct bl_tree *tree,
+					 unsigned long gen)
+{
+	struct bl_rule_node *rule;
+	unsigned int seq;
+	bool known;
+
+	do {
+		seq = read_seqbegin(&tree->rule_lock);
+		known = tree->rule_gen == gen;
+		rule = tree->rule;
+	} while (read_seqretry(&tree->rule_lock, seq));
+	if (likely(known))
+		return rule;
+	rule = bl_rules_node(&tree->space->rules, tree->base);
+	write_seqlock(&tree->rule_lock);
+	tree->rule_gen = gen;
+	tree->rule = rule;
+	write_sequnlock(&tree->rule_lock);
+	return rule;
+}
+
 static bool bl_root_below(struct bl_tree *tree)
 {
 	struct bl_rule rule;
 
 	guard(rcu)();
-	bl_rules_at(&tree->space->rules, tree->base, &rule);
+	bl_rule_read(bl_root_rule(tree, bl_rules_generation()), &rule);
 	return rule.below;
 }
 
@@ -125,32 +151,78 @@ char *bl_virtual_path(struct dentry *dentry, char *buf)
 	return memcpy(rest - len, base, len);
 }
 
-/* Whether there may be links below @dentry; true when it takes a path to tell. */
-static bool bl_maybe_below(struct dentry *dentry, unsigned long gen)
+/* The rules of @dentry in @gen, as above; false when it takes a path to tell. */
+static bool bl_dentry_rule(struct dentry *dentry, unsigned long gen,
+			   struct bl_rule_node **rule)
 {
-	struct bl_node *node;
+	const struct bl_node *node;
 
-	if (!bl_root_below(bl_tree(dentry->d_sb)))
-		return false;
-	if (dentry == dentry->d_sb->s_root)
+	if (dentry == dentry->d_sb->s_root) {
+		*rule = bl_root_rule(bl_tree(dentry->d_sb), gen);
 		return true;
-	guard(rcu)();
+	}
 	node = rcu_dereference(*bl_node_slot(dentry));
-	return !node || node->gen != gen || node->below;
+	if (!node || node->gen != gen)
+		return false;
+	*rule = node->rule;
+	return true;
+}
+
+/* The same by the name of @dentry, as far as it is known what is in @parent. */
+static bool bl_dentry_rule_in(struct dentry *dentry, struct dentry *parent,
+			      unsigned long gen, struct bl_rule_node **rule)
+{
+	struct bl_rules *rules = &bl_tree(dentry->d_sb)->space->rules;
+	struct bl_rule_node *dir;
+	bool same;
+
+	if (!bl_dentry_rule(parent, gen, &dir))
+		return false;
+	*rule = NULL;
+	if (!dir)
+		return true;
+	/* It may be renamed meanwhile. */
+	spin_lock(&dentry->d_lock);
+	same = dentry->d_parent == parent;
+	if (same)
+		*rule = bl_rule_node(rules, dir, dentry->d_name.name,
+				     dentry->d_name.len);
+	spin_unlock(&dentry->d_lock);
+	return same;
+}
+
+static void bl_at_set(struct bl_at *at, struct bl_rule_node *node)
+{
+	struct bl_rule rule;
+
+	if (!node)
+		return;
+	bl_rule_read(node, &rule);
+	at->rule = node;
+	at->excepted = rule.excepted;
+	at->below = rule.below;
+	at->links = rule.links;
+	/* One that goes at this moment may be taken for gone. */
+	if (rule.link && bl_link_tryget(rule.link))
+		at->link = rule.link;
 }
 
 static int bl_at_get(struct dentry *dentry, struct dentry *parent,
 		     struct bl_at *at)
 {
 	struct bl_tree *tree = bl_tree(dentry->d_sb);
-	struct bl_rule rule;
+	struct bl_rule_node *rule;
 	char *buf, *path;
 	int err = 0;
 
 	memset(at, 0, sizeof(*at));
-	at->gen = bl_rules_generation();
-	if (!bl_maybe_below(parent, at->gen))
-		return 0;
+	scoped_guard(rcu) {
+		at->gen = bl_rules_generation();
+		if (bl_dentry_rule_in(dentry, parent, at->gen, &rule)) {
+			bl_at_set(at, rule);
+			return 0;
+		}
+	}
 	buf = __getname();
 	if (!buf)
 		return -ENOMEM;
@@ -159,13 +231,8 @@ static int bl_at_get(struct dentry *dentry, struct dentry *parent,
 		err = PTR_ERR(path);
 	} else {
 		guard(rcu)();
-		bl_rules_at(&tree->space->rules, path, &rule);
-		at->excepted = rule.excepted;
-		at->below = rule.below;
-		at->links = rule.links;
-		/* One that goes at this moment may be taken for gone. */
-		if (rule.link && bl_link_tryget(rule.link))
-			at->link = rule.link;
+		at->gen = bl_rules_generation();
+		bl_at_set(at, bl_rules_node(&tree->space->rules, path));
 	}
 	__putname(buf);
 	return err;
@@ -338,9 +405,19 @@ int bl_dentry_merged(struct dentry *dentry)
  */
 int bl_dentry_at(struct dentry *dentry, struct bl_at *at)
 {
-	struct dentry *parent = dget_parent(dentry);
+	struct bl_rule_node *rule;
+	struct dentry *parent;
 	int err;
 
+	memset(at, 0, sizeof(*at));
+	scoped_guard(rcu) {
+		at->gen = bl_rules_generation();
+		if (bl_dentry_rule(dentry, at->gen, &rule)) {
+			bl_at_set(at, rule);
+			return 0;
+		}
+	}
+	parent = dget_parent(dentry);
 	err = bl_at_get(dentry, parent, at);
 	dput(parent);
 	return err;
@@ -508,6 +585,22 @@ void bl_node_set(struct dentry *dentry, struct bl_node *node)
 		rcu_assign_pointer(*bl_node_slot(dentry), node);
 	spin_unlock(&dentry->d_lock);
 	bl_node_put(old);
+}
+
+/**
+ * bl_node_inherit - say that the rules are those by which a dentry was looked up
+ * @node: new node, for the same name
+ * @dentry: dentry of a tree that has a node
+ */
+void bl_node_inherit(struct bl_node *node, struct dentry *dentry)
+{
+	const struct bl_node *old;
+
+	guard(rcu)();
+	old = rcu_dereference(*bl_node_slot(dentry));
+	node->gen = old ? old->gen : 0;
+	node->rule = old ? old->rule : NULL;
+	node->below = old && old->below;
 }
 
 /**
@@ -866,6 +959,7 @@ struct bl_node *bl_node_get(struct dentry *dentry, struct dentry *parent,
 	if (IS_ERR(node))
 		return node;
 	node->gen = at.gen;
+	node->rule = at.rule;
 	node->ticket = ticket;
 	node->below = at.below;
 	if ((at.below || node->inner) &&

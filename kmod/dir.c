@@ -368,7 +368,7 @@ static void bl_change_show(struct dentry *dentry, struct bl_change *c)
 	if (d_really_is_positive(c->lower) && !d_unhashed(c->lower))
 		node = bl_node_new(c->place.parent.mnt, c->lower);
 	if (!IS_ERR(node))
-		node->gen = bl_dentry_gen(dentry);
+		bl_node_inherit(node, dentry);
 	c->hidden = bl_instantiate(dentry, node);
 }
 
@@ -1171,7 +1171,7 @@ int bl_atomic_open(struct inode *dir, struct dentry *dentry,
 		return err;
 
 	if (node) {
-		node->gen = bl_dentry_gen(dentry);
+		bl_node_inherit(node, dentry);
 		d_drop(dentry);
 		err = bl_splice(dentry, node);
 		return err ?: finish_no_open(file, NULL);

@@ -164,7 +164,11 @@ static struct bl_rule_node *bl_rule_find_key(struct bl_rules *rules,
 	return rhashtable_lookup_fast(&rules->nodes, key, bl_rule_params);
 }
 
-/* Free @node and what of the way to it leads nowhere else. */
+/*
+ * Free @node and what of the way to it leads nowhere else. Nobody finds a node
+ * from then on who reads the generation after it has changed, and nobody uses one
+ * who remembers it with another.
+ */
 static void bl_rule_prune(struct bl_rules *rules, struct bl_rule_node *node)
 {
 	while (node != rules->root && !node->link &&
@@ -174,6 +178,7 @@ static void bl_rule_prune(struct bl_rules *rules, struct bl_rule_node *node)
 		rhashtable_remove_fast(&rules->nodes, &node->hash,
 				       bl_rule_params);
 		list_del_rcu(&node->list);
+		bl_rules_changed();
 		bl_rule_put(node);
 		node = parent;
 	}
@@ -421,14 +426,59 @@ bool bl_rules_except(struct bl_rules *rules, const char *path,
 }
 EXPORT_SYMBOL_IF_KUNIT(bl_rules_except);
 
-static void bl_rule_read(const struct bl_rule_node *node, struct bl_rule *rule)
+/**
+ * bl_rules_node - where the rules at a path and below it are
+ * @rules: table
+ * @path: normalised path
+ *
+ * Context: RCU read side, for as long as the node is used. In a later one it may
+ * be used if the generation there still is one that was read before this.
+ * Return: the node, or NULL when there are none.
+ */
+struct bl_rule_node *bl_rules_node(struct bl_rules *rules, const char *path)
 {
+	return bl_rule_exact(rules, path);
+}
+EXPORT_SYMBOL_IF_KUNIT(bl_rules_node);
+
+/**
+ * bl_rule_node - as bl_rules_node(), for a name in a directory
+ * @rules: table
+ * @dir: node of the directory, or NULL
+ * @name: name, need not end in NUL
+ * @len: bytes of @name
+ */
+struct bl_rule_node *bl_rule_node(struct bl_rules *rules,
+				  struct bl_rule_node *dir, const char *name,
+				  unsigned int len)
+{
+	struct bl_rule_key key = { .parent = dir, .name = name, .len = len };
+
+	return dir && !list_empty(&dir->children) ?
+		bl_rule_find_key(rules, &key) : NULL;
+}
+EXPORT_SYMBOL_IF_KUNIT(bl_rule_node);
+
+/**
+ * bl_rule_read - what there is at a node
+ * @node: node or NULL
+ * @rule: filled in
+ *
+ * Context: RCU read side, for as long as @rule is used.
+ */
+void bl_rule_read(const struct bl_rule_node *node, struct bl_rule *rule)
+{
+	if (!node) {
+		memset(rule, 0, sizeof(*rule));
+		return;
+	}
 	/* Pairs with bl_rule_add_link(). */
 	rule->link = smp_load_acquire(&node->link);
 	rule->excepted = !list_empty(&node->exceptions);
 	rule->below = !list_empty(&node->children);
 	rule->links = READ_ONCE(node->links);
 }
+EXPORT_SYMBOL_IF_KUNIT(bl_rule_read);
 
 /**
  * bl_rules_at - what there is at a path and below it
@@ -441,12 +491,7 @@ static void bl_rule_read(const struct bl_rule_node *node, struct bl_rule *rule)
  */
 bool bl_rules_at(struct bl_rules *rules, const char *path, struct bl_rule *rule)
 {
-	struct bl_rule_node *node = bl_rule_exact(rules, path);
-
-	memset(rule, 0, sizeof(*rule));
-	if (!node)
-		return false;
-	bl_rule_read(node, rule);
+	bl_rule_read(bl_rule_exact(rules, path), rule);
 	return rule->link || rule->excepted || rule->below;
 }
 EXPORT_SYMBOL_IF_KUNIT(bl_rules_at);

@@ -388,7 +388,43 @@ static void bl_rules_generation_test(struct kunit *test)
 	KUNIT_EXPECT_NE(test, bl_rules_generation(), gen);
 }
 
+static void bl_rules_node_test(struct kunit *test)
+{
+	struct bl_rules *rules = test->priv;
+	struct bl_rule_node *a, *b;
+	struct bl_rule rule;
+
+	KUNIT_EXPECT_EQ(test, bl_rules_add(rules, "/a/b", BL_RULE_LINK, BL_L(1)),
+			0);
+	rcu_read_lock();
+	a = bl_rules_node(rules, "/a");
+	KUNIT_EXPECT_NOT_NULL(test, a);
+	bl_rule_read(a, &rule);
+	KUNIT_EXPECT_NULL(test, rule.link);
+	KUNIT_EXPECT_TRUE(test, rule.below);
+	KUNIT_EXPECT_EQ(test, rule.links, 1);
+	b = bl_rule_node(rules, a, "bb", 1);
+	KUNIT_EXPECT_PTR_EQ(test, b, bl_rules_node(rules, "/a/b"));
+	bl_rule_read(b, &rule);
+	KUNIT_EXPECT_PTR_EQ(test, rule.link, BL_L(1));
+	KUNIT_EXPECT_FALSE(test, rule.below);
+	/* Neither a name that is not there, nor one below none. */
+	KUNIT_EXPECT_NULL(test, bl_rule_node(rules, a, "bb", 2));
+	KUNIT_EXPECT_NULL(test, bl_rule_node(rules, b, "c", 1));
+	KUNIT_EXPECT_NULL(test, bl_rule_node(rules, NULL, "a", 1));
+	bl_rule_read(NULL, &rule);
+	KUNIT_EXPECT_NULL(test, rule.link);
+	KUNIT_EXPECT_FALSE(test, rule.below);
+	rcu_read_unlock();
+	/* What was in the way of it goes with it. */
+	KUNIT_EXPECT_EQ(test, bl_rules_del(rules, "/a/b", BL_RULE_LINK, NULL), 0);
+	rcu_read_lock();
+	KUNIT_EXPECT_NULL(test, bl_rules_node(rules, "/a"));
+	rcu_read_unlock();
+}
+
 static struct kunit_case bl_rules_test_cases[] = {
+	KUNIT_CASE(bl_rules_node_test),
 	KUNIT_CASE(bl_rules_at_test),
 	KUNIT_CASE(bl_rules_names_test),
 	KUNIT_CASE(bl_rules_generation_test),

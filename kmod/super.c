@@ -221,6 +221,7 @@ static struct bl_tree *bl_tree_alloc(struct bl_fc *ctx)
 	INIT_LIST_HEAD(&tree->list);
 	INIT_LIST_HEAD(&tree->fresh);
 	INIT_LIST_HEAD(&tree->links);
+	seqlock_init(&tree->rule_lock);
 	tree->key = ctx->carrier.dentry;
 	tree->is_dir = d_is_dir(tree->key);
 	tree->cred = get_current_cred();
