@@ -835,7 +835,7 @@ int bl_setattr(struct mnt_idmap *idmap, struct dentry *dentry,
  * @rule: the rules of the name, or NULL; used only while @gen is the generation
  * @gen: generation of the rules for which @link, @rule and @below hold
  * @ticket: when it was looked up: later ones have greater numbers
- * @seq: d_seq of @lower when it was looked up
+ * @seq: d_seq of @lower when it was looked up, or when both were renamed
  * @check: nothing can be told from @seq: look up again at each use
  * @special: it is not just the name in the directory behind the parent: @check,
  *	@link or @basis
@@ -846,11 +846,11 @@ int bl_setattr(struct mnt_idmap *idmap, struct dentry *dentry,
  * @way: the name is a directory because of that alone
  * @merged: it is a directory inside of a merged link
  *
- * Immutable but for @basis once the dentry has it. Replaced under d_lock, freed a grace period
- * after the last reference; the dentries that it pins are freed by RCU
- * themselves, so their d_seq may be read in RCU-walk though the references are
- * dropped at once. A positive dentry that is pinned stays positive, so @inode
- * stays too.
+ * Immutable but for @basis and @seq once the dentry has it. Replaced under
+ * d_lock, freed a grace period after the last reference; the dentries that it
+ * pins are freed by RCU themselves, so their d_seq may be read in RCU-walk though
+ * the references are dropped at once. A positive dentry that is pinned stays
+ * positive, so @inode stays too.
  */
 struct bl_node {
 	struct rcu_head rcu;
@@ -1004,6 +1004,7 @@ static __always_inline struct bl_node *bl_node_hold(struct dentry *dentry)
 }
 
 void bl_node_inherit(struct bl_node *node, struct dentry *dentry);
+bool bl_node_moved(struct dentry *dentry, struct dentry *lower);
 void bl_node_free(struct bl_node *node);
 
 /**

@@ -458,6 +458,16 @@ static struct bl_node *bl_node_alloc(struct bl_mnt *mnt)
 	return node;
 }
 
+/*
+ * Begin to watch a name: what its d_seq is, and whether that says anything. Not if
+ * it is not even there, or not the kernel's to know about.
+ */
+static bool bl_seq_begin(struct dentry *lower, unsigned int *seq)
+{
+	*seq = read_seqcount_begin(&lower->d_seq);
+	return !d_unhashed(lower) && !(lower->d_flags & DCACHE_OP_REVALIDATE);
+}
+
 /**
  * bl_node_new - remember what a lookup found
  * @mnt: private mount of @lower
@@ -474,11 +484,8 @@ struct bl_node *bl_node_new(struct bl_mnt *mnt, struct dentry *lower)
 		return node;
 	spin_lock(&lower->d_lock);
 	node->lower = dget_dlock(lower);
-	node->seq = read_seqcount_begin(&lower->d_seq);
 	node->inode = d_inode(lower);
-	/* Not even there, or not the kernel's to know about. */
-	node->check = d_unhashed(lower) ||
-		      (lower->d_flags & DCACHE_OP_REVALIDATE);
+	node->check = !bl_seq_begin(lower, &node->seq);
 	spin_unlock(&lower->d_lock);
 
 	node->real.dentry = dget(lower);
@@ -601,6 +608,36 @@ void bl_node_inherit(struct bl_node *node, struct dentry *dentry)
 	node->gen = old ? old->gen : 0;
 	node->rule = old ? old->rule : NULL;
 	node->below = old && old->below;
+}
+
+/**
+ * bl_node_moved - keep the node of a dentry that was renamed
+ * @dentry: dentry of a tree, which has got a name without rules
+ * @lower: dentry behind it, renamed likewise
+ *
+ * Context: the directories of @lower are locked since before.
+ * Return: whether the node holds for the new name.
+ */
+bool bl_node_moved(struct dentry *dentry, struct dentry *lower)
+{
+	struct bl_node *node;
+	unsigned int seq;
+	bool known;
+
+	spin_lock(&lower->d_lock);
+	known = bl_seq_begin(lower, &seq);
+	spin_unlock(&lower->d_lock);
+	spin_lock(&dentry->d_lock);
+	node = rcu_dereference_protected(*bl_node_slot(dentry),
+					 lockdep_is_held(&dentry->d_lock));
+	known = known && node && node->lower == lower && !node->special &&
+		!node->rule;
+	if (known) {
+		/* Who sees this sees the new name, too: pairs with d_seq. */
+		smp_store_release(&node->seq, seq);
+	}
+	spin_unlock(&dentry->d_lock);
+	return known;
 }
 
 /**
@@ -1138,7 +1175,8 @@ static __always_inline bool bl_node_valid(struct dentry *dentry)
 		return false;
 	}
 	if (unlikely(d_mountpoint(lower) ||
-		     read_seqcount_retry(&lower->d_seq, node->seq)))
+		     read_seqcount_retry(&lower->d_seq,
+					 READ_ONCE(node->seq))))
 		return false;
 	bl_node_renew_symlink(dentry, node);
 	return true;

@@ -729,7 +729,7 @@ static void bl_rename_show(struct dentry *old, struct dentry *new,
 	}
 	d_move(old, new);
 	/* What a walk leads to is found by the next one, with its proof. */
-	if (walked)
+	if (walked || bl_node_moved(old, lower))
 		return;
 	/* Without memory the next walk finds out by looking. */
 	node = bl_node_new(mnt, lower);
