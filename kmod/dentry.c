@@ -641,6 +641,35 @@ bool bl_node_moved(struct dentry *dentry, struct dentry *lower)
 }
 
 /**
+ * bl_node_abandon - let go of what is about to be removed
+ * @dentry: dentry of a tree, its directory locked by the VFS
+ * @lower: dentry behind it
+ *
+ * A dentry that nobody else has becomes negative when it is removed, and need not
+ * be looked up to be made anew. So if nobody but the caller has @dentry, see to it
+ * that nobody finds it any more, and that @lower is not pinned by it.
+ *
+ * Context: may sleep; the directory of @lower is locked.
+ */
+void bl_node_abandon(struct dentry *dentry, struct dentry *lower)
+{
+	struct bl_node *node;
+
+	spin_lock(&dentry->d_lock);
+	node = rcu_dereference_protected(*bl_node_slot(dentry),
+					 lockdep_is_held(&dentry->d_lock));
+	if (dentry->d_lockref.count != 1 || d_mountpoint(dentry) || !node ||
+	    node->real.dentry != lower) {
+		spin_unlock(&dentry->d_lock);
+		return;
+	}
+	__d_drop(dentry);
+	RCU_INIT_POINTER(*bl_node_slot(dentry), NULL);
+	spin_unlock(&dentry->d_lock);
+	bl_node_put(node);
+}
+
+/**
  * bl_real_get - what a dentry stands for
  * @dentry: dentry of a tree; the walk to it checked that it is valid
  * @real: result, for bl_real_put()

@@ -657,6 +657,8 @@ static int bl_remove(struct dentry *dentry, bool dir)
 		if (err)
 			break;
 		victim = d_inode(c.lower);
+		if (victim && !dir)
+			bl_node_abandon(dentry, c.lower);
 		if (!victim)
 			err = -ENOENT;
 		else if (dir)
