@@ -654,7 +654,7 @@ static inline bool bl_bind_valid(const struct bl_bind *bind)
  * Context: RCU read side.
  * Return: a binding that is valid now, NULL when that takes more than looking.
  */
-static __always_inline struct bl_bind *bl_bind_rcu(struct bl_link *link)
+static __always_inline struct bl_bind *bl_bind_rcu(const struct bl_link *link)
 {
 	struct bl_bind *bind = rcu_dereference(link->bind);
 
@@ -930,17 +930,18 @@ static inline bool bl_link_merges(const struct bl_link *link)
 }
 
 /**
- * bl_root_look - what the root of a tree shows, in RCU-walk
+ * bl_root_shows - what the root of a tree shows, in RCU-walk
  * @tree: tree
+ * @link: its link, or NULL
  * @brief: by a short look
  *
  * Context: RCU read side.
  * Return: a binding that is valid now, NULL when that takes more than looking.
  */
-static __always_inline struct bl_bind *bl_root_look(struct bl_tree *tree,
-						    bool brief)
+static __always_inline struct bl_bind *bl_root_shows(struct bl_tree *tree,
+						     const struct bl_link *link,
+						     bool brief)
 {
-	struct bl_link *link = rcu_dereference(tree->link);
 	struct bl_bind *bind;
 
 	if (!link)
@@ -955,9 +956,10 @@ static __always_inline struct bl_bind *bl_root_look(struct bl_tree *tree,
 	return likely(d_is_dir(bind->real.dentry) == tree->is_dir) ? bind : NULL;
 }
 
+/* The same, by its link of this moment. */
 static inline struct bl_bind *bl_root_rcu(struct bl_tree *tree)
 {
-	return bl_root_look(tree, false);
+	return bl_root_shows(tree, rcu_dereference(tree->link), false);
 }
 
 int bl_dentry_merged(struct dentry *dentry);
@@ -969,6 +971,8 @@ void bl_real_put(struct bl_real *real);
 char *bl_virtual_path(struct dentry *dentry, char *buf);
 int bl_dentry_at(struct dentry *dentry, struct bl_at *at);
 int bl_dentry_below(struct dentry *dentry);
+bool bl_dentry_alone(struct dentry *dentry);
+bool bl_dentry_dir(struct dentry *dentry, struct bl_real *dir);
 int bl_dentry_inner(struct dentry *dentry, bool *viewed);
 int bl_dentry_walk(struct dentry *dentry, struct bl_where *where,
 		   struct bl_mnt **mnt, struct bl_proof *proof);
@@ -1005,6 +1009,7 @@ static __always_inline struct bl_node *bl_node_hold(struct dentry *dentry)
 
 void bl_node_inherit(struct bl_node *node, struct dentry *dentry);
 bool bl_node_moved(struct dentry *dentry, struct dentry *lower);
+struct dentry *bl_node_lower(struct dentry *dentry, struct dentry *dir);
 void bl_node_abandon(struct dentry *dentry, struct dentry *lower);
 void bl_node_free(struct bl_node *node);
 

@@ -23,6 +23,23 @@
 
 #include "bindlink.h"
 
+/* As bl_root_get(), or NULL when that takes more than looking. */
+static struct bl_bind *bl_root_known(struct bl_tree *tree, bool *merged)
+{
+	const struct bl_link *link;
+	struct bl_bind *bind;
+
+	guard(rcu)();
+	link = rcu_dereference(tree->link);
+	bind = bl_root_shows(tree, link, false);
+	if (!bind || !refcount_inc_not_zero(&bind->ref))
+		return NULL;
+	bl_tree_stack(tree->sb, bind->real.mnt->mnt_sb);
+	if (merged)
+		*merged = link && (bl_link_merges(link) || bind->merged);
+	return bind;
+}
+
 /**
  * bl_root_get - what the root of a tree shows, resolved anew if there is doubt
  * @tree: tree
@@ -35,11 +52,14 @@
  */
 struct bl_bind *bl_root_get(struct bl_tree *tree, bool *merged)
 {
-	struct bl_link *link = bl_tree_link(tree);
-	struct bl_bind *bind = NULL;
+	struct bl_bind *bind = bl_root_known(tree, merged);
 	bool merges, several = false;
+	struct bl_link *link;
 	int err;
 
+	if (bind)
+		return bind;
+	link = bl_tree_link(tree);
 	if (link) {
 		bind = bl_bind_get(link);
 		merges = bl_link_merges(link);
@@ -443,6 +463,69 @@ int bl_dentry_below(struct dentry *dentry)
 	return at.below;
 }
 
+/**
+ * bl_dentry_alone - whether it is plain to see that nothing is below a name
+ * @dentry: dentry of a tree
+ *
+ * Return: whether no rules are at or below its name in any view.
+ */
+bool bl_dentry_alone(struct dentry *dentry)
+{
+	const struct bl_node *node;
+
+	guard(rcu)();
+	node = rcu_dereference(*bl_node_slot(dentry));
+	return node && node->gen == bl_rules_generation() && !node->rule &&
+	       !node->inner && !node->way;
+}
+
+/**
+ * bl_dentry_dir - the directory behind that of a name, where that is plain to see
+ * @dentry: dentry of a tree, its directory locked by the VFS
+ * @dir: filled in, for bl_real_put()
+ *
+ * Return: false when the name has rules, or is not just a name in a directory, or
+ * when more than looking is needed to tell.
+ */
+bool bl_dentry_dir(struct dentry *dentry, struct bl_real *dir)
+{
+	struct dentry *parent = dentry->d_parent;
+	struct bl_tree *tree = bl_tree(dentry->d_sb);
+	unsigned long gen = bl_rules_generation();
+	const struct bl_link *link;
+	struct bl_node *node;
+	struct bl_bind *bind;
+
+	guard(rcu)();
+	node = rcu_dereference(*bl_node_slot(dentry));
+	if (!node || node->gen != gen || node->rule || node->special)
+		return false;
+	dir->node = NULL;
+	dir->bind = NULL;
+	dir->gen = gen;
+	dir->merged = false;
+	if (parent == dentry->d_sb->s_root) {
+		link = rcu_dereference(tree->link);
+		bind = bl_root_shows(tree, link, false);
+		if (!bind || bind->viewed || bind->merged ||
+		    (link && bl_link_merges(link)) ||
+		    !refcount_inc_not_zero(&bind->ref))
+			return false;
+		dir->path = bind->real;
+		dir->mnt = bind->mnt;
+		dir->bind = bind;
+		return true;
+	}
+	node = rcu_dereference(*bl_node_slot(parent));
+	if (!node || node->gen != gen || node->viewed || node->merged ||
+	    !node->real.dentry || !refcount_inc_not_zero(&node->ref))
+		return false;
+	dir->path = node->real;
+	dir->mnt = node->mnt;
+	dir->node = node;
+	return true;
+}
+
 static struct bl_node *bl_node_alloc(struct bl_mnt *mnt)
 {
 	struct bl_node *node = kzalloc(sizeof(*node), GFP_KERNEL_ACCOUNT);
@@ -667,6 +750,34 @@ void bl_node_abandon(struct dentry *dentry, struct dentry *lower)
 	RCU_INIT_POINTER(*bl_node_slot(dentry), NULL);
 	spin_unlock(&dentry->d_lock);
 	bl_node_put(node);
+}
+
+/**
+ * bl_node_lower - the dentry of a name in the directory behind its own
+ * @dentry: dentry of a tree
+ * @dir: that directory, locked
+ *
+ * Return: the dentry with a reference, or NULL when it has to be looked up.
+ */
+struct dentry *bl_node_lower(struct dentry *dentry, struct dentry *dir)
+{
+	const struct bl_node *node;
+	struct dentry *lower;
+	unsigned int seq;
+
+	scoped_guard(rcu) {
+		node = rcu_dereference(*bl_node_slot(dentry));
+		if (!node || node->special)
+			return NULL;
+		lower = node->lower;
+		seq = READ_ONCE(node->seq);
+		if (!lockref_get_not_dead(&lower->d_lockref))
+			return NULL;
+	}
+	if (lower->d_parent == dir && !read_seqcount_retry(&lower->d_seq, seq))
+		return lower;
+	dput(lower);
+	return NULL;
 }
 
 /**

@@ -239,6 +239,8 @@ static int bl_place_get(struct dentry *dentry, const struct bl_make *make,
 	int err;
 
 	memset(place, 0, sizeof(*place));
+	if (!(make && make->id) && bl_dentry_dir(dentry, &place->parent))
+		return 0;
 	err = bl_dentry_at(dentry, &at);
 	if (err)
 		return err;
@@ -257,7 +259,13 @@ static struct dentry *bl_place_lookup(const struct bl_place *place,
 {
 	struct dentry *dir = place->parent.path.dentry;
 	struct dentry *target = place->target ?: dentry;
+	struct dentry *lower;
 
+	if (!place->target) {
+		lower = bl_node_lower(dentry, dir);
+		if (lower)
+			return lower;
+	}
 	if (place->target && (target->d_parent != dir ||
 			      (d_is_positive(target) && d_unhashed(target))))
 		return ERR_PTR(-EAGAIN);
@@ -582,6 +590,8 @@ static int bl_leads_nowhere(struct dentry *dentry)
 	bool viewed;
 	int err;
 
+	if (bl_dentry_alone(dentry))
+		return 0;
 	if (inode && bl_is_way(inode))
 		return -EBUSY;
 	err = bl_dentry_at(dentry, &at);
@@ -827,10 +837,17 @@ static int bl_rename_places(struct dentry *old, struct dentry *new,
 	return err;
 }
 
-static void bl_dir_refresh(struct dentry *dir)
+/* Something has changed in @dir, and at @place. */
+static void bl_dir_refresh(struct dentry *dir, const struct bl_place *place)
 {
 	struct bl_real real;
 
+	if (!place->target) {
+		bl_inode_refresh(d_inode(dir),
+				 d_inode(place->parent.path.dentry),
+				 place->parent.mnt);
+		return;
+	}
 	if (bl_is_way(d_inode(dir)) || bl_real_get(dir, &real))
 		return;
 	bl_inode_refresh(d_inode(dir), d_inode(real.path.dentry), real.mnt);
@@ -951,6 +968,14 @@ static int bl_rename_find(struct dentry *old, struct dentry *new,
 	struct bl_rename r = { .old = old, .new = new, .flags = flags };
 	int err, merged;
 
+	memset(from, 0, sizeof(*from));
+	memset(to, 0, sizeof(*to));
+	if (bl_dentry_dir(old, &from->parent)) {
+		if (bl_dentry_dir(new, &to->parent))
+			return 0;
+		bl_place_put(from);
+		memset(from, 0, sizeof(*from));
+	}
 	err = bl_dentry_at(old, &old_at);
 	if (err)
 		return err;
@@ -961,8 +986,6 @@ static int bl_rename_find(struct dentry *old, struct dentry *new,
 	}
 	merged = bl_name_merged(old, &old_at) ?: bl_name_merged(new, &new_at);
 	if (merged > 0) {
-		memset(from, 0, sizeof(*from));
-		memset(to, 0, sizeof(*to));
 		from->leads = old_at.below;
 		from->moves = !old_at.link && !old_at.excepted;
 		to->leads = new_at.below;
@@ -1001,6 +1024,7 @@ int bl_rename(struct mnt_idmap *idmap, struct inode *old_dir,
 	      struct dentry *old, struct inode *new_dir, struct dentry *new,
 	      unsigned int flags)
 {
+	struct dentry *from_dir = old->d_parent, *to_dir = new->d_parent;
 	struct bl_place from, to;
 	int err, tries = 0;
 
@@ -1011,17 +1035,15 @@ int bl_rename(struct mnt_idmap *idmap, struct inode *old_dir,
 		err = bl_rename_find(old, new, flags, &from, &to);
 		if (!err) {
 			err = bl_rename_places(old, new, &from, &to, flags);
+			if (!err) {
+				bl_dir_refresh(from_dir, &from);
+				bl_dir_refresh(to_dir, &to);
+			}
 			bl_place_put(&to);
 			bl_place_put(&from);
 		}
 	} while (err == -EAGAIN && ++tries < BL_PLACE_TRIES);
-	if (err == -EAGAIN)
-		err = -ESTALE;
-	if (!err) {
-		bl_dir_refresh(old->d_parent);
-		bl_dir_refresh(new->d_parent);
-	}
-	return err;
+	return err == -EAGAIN ? -ESTALE : err;
 }
 
 /* The directory behind @dir in which new things are made. */

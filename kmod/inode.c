@@ -326,8 +326,10 @@ int bl_permission(struct mnt_idmap *idmap, struct inode *inode, int mask)
 static __always_inline bool bl_root_searchable(const struct inode *inode,
 					       bool brief)
 {
-	const struct bl_bind *bind = bl_root_look(bl_tree(inode->i_sb), brief);
+	struct bl_tree *tree = bl_tree(inode->i_sb);
+	const struct bl_bind *bind;
 
+	bind = bl_root_shows(tree, rcu_dereference(tree->link), brief);
 	return bind && bl_inode_searchable(inode,
 					   d_inode_rcu(bind->real.dentry),
 					   bind->mnt);
