@@ -37,6 +37,7 @@
 
 #include "compat.h"
 
+struct bl_layers;
 struct bl_link;
 struct bl_merge;
 struct bl_tree;
@@ -447,6 +448,7 @@ struct bl_proof {
  * @nr: entries of @chain
  * @nr_mnts: entries of @mnts
  * @mnts: private mounts that keep the filesystems of @chain
+ * @layers: what the walk came to, if the next step is simple from there, or NULL
  * @chain: every dentry that was looked up. While none of their sequences, no
  *	mount and no rule changed, walking again would give the same.
  *
@@ -465,11 +467,15 @@ struct bl_basis {
 	unsigned int nr;
 	unsigned int nr_mnts;
 	struct bl_mnt *mnts[BL_PROOF_MNTS];
+	struct bl_layers *layers;
 	struct bl_seq chain[] __counted_by(nr);
 };
 
 struct bl_proof *bl_proof_begin(void);
+void bl_proof_again(struct bl_proof *proof);
+bool bl_proof_copy(struct bl_proof *proof, const struct bl_basis *basis);
 void bl_proof_mnt(struct bl_proof *proof, const struct path *path);
+void bl_proof_keep(struct bl_proof *proof, struct bl_mnt *mnt);
 void bl_proof_add(struct bl_proof *proof, const struct path *dir,
 		  struct dentry *child, const char *name, unsigned int len,
 		  bool caller);
@@ -563,6 +569,7 @@ struct bl_layer {
  *	below it, and what is mounted there on the tree
  * @linked: it is inside of a link
  * @merged: it is inside of a merged link
+ * @flat: what is below it is just in @layers, but for its own rules and mounts
  */
 struct bl_where {
 	struct path path;
@@ -576,7 +583,26 @@ struct bl_where {
 	bool viewed;
 	bool linked;
 	bool merged;
+	bool flat;
 };
+
+/* What a link adds to the flags of mounts. */
+static inline int bl_link_mnt_flags(const struct bl_link *link)
+{
+	return link->flags & BINDLINK_FLAG_READ_ONLY ? BL_MNT_READ_ONLY : 0;
+}
+
+/**
+ * bl_layer_id - which layer something is in
+ * @id: of what it is inside of, or 0
+ * @link: the link that it was reached through last, or NULL
+ *
+ * Return: the same number for what is reached through the same links.
+ */
+static inline u64 bl_layer_id(u64 id, const struct bl_link *link)
+{
+	return (id ^ (link ? link->id : 0)) * GOLDEN_RATIO_64 + 1;
+}
 
 /**
  * struct bl_via - names of the links that a walk followed
@@ -600,6 +626,30 @@ void bl_where_put(struct bl_where *where);
 int bl_walk_rules(struct bl_tree *tree, const char *path,
 		  struct bl_rule_node **dirs, struct bl_space **spaces,
 		  int max);
+
+/* layers.c: one step in a directory that is made of several */
+
+/**
+ * struct bl_layers - what a directory inside of a merged link is made of
+ * @rcu: readers
+ * @cred: credentials of the creator of the link whose backing is the first
+ * @nr: entries of @layer
+ * @layer: as struct bl_where has them, but the mounts belong to the private ones
+ *
+ * Immutable. Owned by a basis.
+ */
+struct bl_layers {
+	struct rcu_head rcu;
+	const struct cred *cred;
+	unsigned int nr;
+	struct bl_layer layer[] __counted_by(nr);
+};
+
+struct bl_layers *bl_layers_make(const struct bl_where *where);
+void bl_layers_free(struct bl_layers *layers);
+bool bl_layers_stale(const struct bl_layers *layers);
+bool bl_step_walk(struct dentry *dentry, struct bl_where *where,
+		  struct bl_mnt **mnt, struct bl_proof *proof, int *err);
 
 /* bind.c: late binding of links */
 
@@ -962,8 +1012,11 @@ static inline struct bl_bind *bl_root_rcu(struct bl_tree *tree)
 	return bl_root_shows(tree, rcu_dereference(tree->link), false);
 }
 
+bool bl_dentry_rule_in(struct dentry *dentry, struct dentry *parent,
+		       unsigned long gen, struct bl_rule_node **rule);
 int bl_dentry_merged(struct dentry *dentry);
 bool bl_root_merged(struct bl_tree *tree);
+struct bl_link *bl_root_link(struct bl_tree *tree, unsigned long gen);
 struct bl_bind *bl_root_get(struct bl_tree *tree, bool *merged);
 bool bl_root_way(struct bl_tree *tree, int err);
 int bl_real_get(struct dentry *dentry, struct bl_real *real);

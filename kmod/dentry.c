@@ -117,6 +117,21 @@ static struct bl_rule_node *bl_root_rule(struct bl_tree *tree,
 	return rule;
 }
 
+/**
+ * bl_root_link - the link that the rules have for the root of a tree
+ * @tree: tree
+ * @gen: generation of the rules
+ *
+ * Context: RCU read side, since before @gen was read.
+ */
+struct bl_link *bl_root_link(struct bl_tree *tree, unsigned long gen)
+{
+	struct bl_rule rule;
+
+	bl_rule_read(bl_root_rule(tree, gen), &rule);
+	return rule.link;
+}
+
 static bool bl_root_below(struct bl_tree *tree)
 {
 	struct bl_rule rule;
@@ -188,9 +203,18 @@ static bool bl_dentry_rule(struct dentry *dentry, unsigned long gen,
 	return true;
 }
 
-/* The same by the name of @dentry, as far as it is known what is in @parent. */
-static bool bl_dentry_rule_in(struct dentry *dentry, struct dentry *parent,
-			      unsigned long gen, struct bl_rule_node **rule)
+/**
+ * bl_dentry_rule_in - the rules of a dentry by its name
+ * @dentry: dentry of a tree
+ * @parent: its parent
+ * @gen: generation of the rules
+ * @rule: set to the rules, or NULL for none
+ *
+ * Context: RCU read side, since before @gen was read.
+ * Return: false when it takes a path to tell, or if @dentry is moved.
+ */
+bool bl_dentry_rule_in(struct dentry *dentry, struct dentry *parent,
+		       unsigned long gen, struct bl_rule_node **rule)
 {
 	struct bl_rules *rules = &bl_tree(dentry->d_sb)->space->rules;
 	struct bl_rule_node *dir;
@@ -286,12 +310,18 @@ static struct bl_mnt *bl_dentry_mnt(struct dentry *dentry,
 int bl_dentry_walk(struct dentry *dentry, struct bl_where *where,
 		   struct bl_mnt **mnt, struct bl_proof *proof)
 {
-	char *buf = __getname(), *rest;
 	struct bl_layer *layer;
 	struct bl_mnt *found;
+	char *buf, *rest;
 	unsigned int i;
 	int err;
 
+	if (bl_step_walk(dentry, where, mnt, proof, &err))
+		return err;
+	/* What was noted before does not matter. */
+	if (proof)
+		bl_proof_again(proof);
+	buf = __getname();
 	memset(where, 0, sizeof(*where));
 	*mnt = NULL;
 	if (!buf)
@@ -1005,6 +1035,8 @@ static struct bl_node *bl_node_walked(struct dentry *dentry, bool *linked)
 		}
 		node->merged = where.merged && node->inode &&
 			       S_ISDIR(node->inode->i_mode);
+		if (basis && node->merged)
+			basis->layers = bl_layers_make(&where);
 	} else {
 		bl_basis_free(basis);
 	}

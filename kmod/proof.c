@@ -43,6 +43,26 @@ static bool bl_sb_keeps(const struct super_block *sb)
 	}
 }
 
+static void bl_proof_drop(struct bl_seq *chain, unsigned int nr,
+			  struct bl_mnt **mnts, unsigned int nr_mnts)
+{
+	while (nr)
+		dput(chain[--nr].dentry);
+	/* What is pinned of a filesystem has to be dropped before. */
+	while (nr_mnts)
+		bl_mnt_put(mnts[--nr_mnts]);
+}
+
+static void bl_proof_reset(struct bl_proof *proof)
+{
+	proof->nr = 0;
+	proof->nr_mnts = 0;
+	/* First the counts, then what they are to prove. */
+	proof->ok = bl_watch_event(&proof->event);
+	proof->renames = read_seqbegin(&rename_lock);
+	proof->gen = bl_rules_generation();
+}
+
 /**
  * bl_proof_begin - begin to note what a walk goes by
  *
@@ -52,15 +72,81 @@ struct bl_proof *bl_proof_begin(void)
 {
 	struct bl_proof *proof = kmalloc(sizeof(*proof), GFP_KERNEL);
 
-	if (!proof)
-		return NULL;
-	proof->nr = 0;
-	proof->nr_mnts = 0;
-	/* First the counts, then what they are to prove. */
-	proof->ok = bl_watch_event(&proof->event);
-	proof->renames = read_seqbegin(&rename_lock);
-	proof->gen = bl_rules_generation();
+	if (proof)
+		bl_proof_reset(proof);
 	return proof;
+}
+
+/**
+ * bl_proof_again - begin once more
+ * @proof: proof
+ */
+void bl_proof_again(struct bl_proof *proof)
+{
+	bl_proof_drop(proof->chain, proof->nr, proof->mnts, proof->nr_mnts);
+	bl_proof_reset(proof);
+}
+
+/**
+ * bl_proof_copy - go on from where another walk has come to
+ * @proof: empty proof
+ * @basis: what that walk went by, which is valid
+ *
+ * Its last steps are the way there now, which the caller is not asked for.
+ *
+ * Context: RCU read side; what @basis pins may be let go of at this moment.
+ * Return: whether there is anything to go on from.
+ */
+bool bl_proof_copy(struct bl_proof *proof, const struct bl_basis *basis)
+{
+	struct bl_seq *seq;
+	unsigned int i;
+
+	if (!proof->ok || basis->nr > BL_PROOF_DENTRIES)
+		return false;
+	proof->event = basis->event;
+	proof->gen = basis->gen;
+	proof->renames = READ_ONCE(basis->renames);
+	for (i = 0; i < basis->nr_mnts; i++) {
+		if (!refcount_inc_not_zero(&basis->mnts[i]->ref))
+			return false;
+		proof->mnts[proof->nr_mnts++] = basis->mnts[i];
+	}
+	for (i = 0; i < basis->nr; i++) {
+		if (!lockref_get_not_dead(&basis->chain[i].dentry->d_lockref))
+			return false;
+		seq = &proof->chain[proof->nr++];
+		*seq = basis->chain[i];
+		if (seq->kind == BL_SEQ_SEARCHED)
+			seq->kind = BL_SEQ_END;
+	}
+	return true;
+}
+
+static bool bl_proof_keeps(const struct bl_proof *proof,
+			   const struct super_block *sb)
+{
+	unsigned int i;
+
+	for (i = 0; i < proof->nr_mnts; i++)
+		if (proof->mnts[i]->mnt->mnt_sb == sb)
+			return true;
+	return false;
+}
+
+/**
+ * bl_proof_keep - as bl_proof_mnt(), by a private mount
+ * @proof: proof
+ * @mnt: private mount of the filesystem, held by the caller
+ */
+void bl_proof_keep(struct bl_proof *proof, struct bl_mnt *mnt)
+{
+	if (!proof->ok || bl_proof_keeps(proof, mnt->mnt->mnt_sb))
+		return;
+	if (proof->nr_mnts < BL_PROOF_MNTS)
+		proof->mnts[proof->nr_mnts++] = bl_mnt_hold(mnt);
+	else
+		proof->ok = false;
 }
 
 /**
@@ -71,13 +157,9 @@ struct bl_proof *bl_proof_begin(void)
 void bl_proof_mnt(struct bl_proof *proof, const struct path *path)
 {
 	struct bl_mnt *mnt;
-	unsigned int i;
 
-	if (!proof->ok)
+	if (!proof->ok || bl_proof_keeps(proof, path->mnt->mnt_sb))
 		return;
-	for (i = 0; i < proof->nr_mnts; i++)
-		if (proof->mnts[i]->mnt->mnt_sb == path->mnt->mnt_sb)
-			return;
 	mnt = proof->nr_mnts < BL_PROOF_MNTS ? bl_mnt_get(path, 0) : NULL;
 	if (IS_ERR_OR_NULL(mnt))
 		proof->ok = false;
@@ -131,16 +213,6 @@ void bl_proof_add(struct bl_proof *proof, const struct path *dir,
 	proof->nr++;
 }
 
-static void bl_proof_drop(struct bl_seq *chain, unsigned int nr,
-			  struct bl_mnt **mnts, unsigned int nr_mnts)
-{
-	while (nr)
-		dput(chain[--nr].dentry);
-	/* What is pinned of a filesystem has to be dropped before. */
-	while (nr_mnts)
-		bl_mnt_put(mnts[--nr_mnts]);
-}
-
 /**
  * bl_proof_end - the end of a walk
  * @proof: proof, consumed
@@ -172,6 +244,7 @@ struct bl_basis *bl_proof_end(struct bl_proof *proof, int err)
 	basis->renames = proof->renames;
 	basis->nr_mnts = proof->nr_mnts;
 	memcpy(basis->mnts, proof->mnts, sizeof(basis->mnts));
+	basis->layers = NULL;
 	basis->nr = 0;
 	for (kind = BL_SEQ_SEARCHED; kind <= BL_SEQ_COVERED; kind++) {
 		for (i = 0; i < proof->nr; i++)
@@ -194,6 +267,7 @@ void bl_basis_free(struct bl_basis *basis)
 {
 	if (!basis)
 		return;
+	bl_layers_free(basis->layers);
 	bl_proof_drop(basis->chain, basis->nr, basis->mnts, basis->nr_mnts);
 	kfree_rcu(basis, rcu);
 }
@@ -209,7 +283,7 @@ bool bl_basis_stale(const struct bl_basis *basis)
 	for (i = 0; i < basis->nr_mnts; i++)
 		if (READ_ONCE(basis->mnts[i]->stale))
 			return true;
-	return false;
+	return basis->layers && bl_layers_stale(basis->layers);
 }
 
 /**

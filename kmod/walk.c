@@ -124,11 +124,6 @@ static int bl_walk_enter(struct bl_walk *walk, struct bl_link *link,
 static int bl_walk_string(struct bl_walk *walk, struct bl_pos *pos,
 			  const char *path, unsigned int flags);
 
-static int bl_link_mnt_flags(const struct bl_link *link)
-{
-	return link->flags & BINDLINK_FLAG_READ_ONLY ? BL_MNT_READ_ONLY : 0;
-}
-
 static void bl_walk_unproved(struct bl_walk *walk)
 {
 	if (walk->proof)
@@ -1081,12 +1076,6 @@ static int bl_pos_mnt_flags(const struct bl_pos *pos)
 					MNT_USER_SETTABLE_MASK : 0);
 }
 
-/* A layer that is reached through the same links has the same number. */
-static u64 bl_layer_id(u64 id, const struct bl_pos *pos)
-{
-	return (id ^ (pos->link ? pos->link->id : 0)) * GOLDEN_RATIO_64 + 1;
-}
-
 /*
  * Whether something was made, since it was looked for, in a layer of @pos that
  * lacked it. What was found beneath is not what is seen then, or has gone there.
@@ -1111,7 +1100,7 @@ static void bl_where_gather(struct bl_where *where, const struct bl_pos *pos,
 	struct bl_layer *layer;
 
 	for (; pos; pos = pos->under) {
-		u64 own_id = bl_layer_id(id, pos);
+		u64 own_id = bl_layer_id(id, pos->link);
 		int own_flags = flags | bl_pos_mnt_flags(pos);
 
 		if (pos->inner && !pos->lost) {
@@ -1126,6 +1115,15 @@ static void bl_where_gather(struct bl_where *where, const struct bl_pos *pos,
 		layer->path = pos->real;
 		path_get(&layer->path);
 	}
+}
+
+/* Whether each layer of @pos is just a directory, or missing. */
+static bool bl_pos_flat(const struct bl_pos *pos)
+{
+	for (; pos; pos = pos->under)
+		if (pos->inner || pos->way)
+			return false;
+	return true;
 }
 
 /*
@@ -1166,6 +1164,7 @@ static int bl_where_set(struct bl_where *where, struct bl_pos *pos, int err,
 		return err;
 	where->path = *real;
 	path_get(&where->path);
+	where->flat = where->merged && !err && bl_pos_flat(pos);
 	if (where->merged) {
 		layer = where->layers;
 		while (!err && layer->path.dentry != real->dentry)
@@ -1175,7 +1174,7 @@ static int bl_where_set(struct bl_where *where, struct bl_pos *pos, int err,
 		return err;
 	}
 	for (at = pos; at; at = at->inner) {
-		where->id = bl_layer_id(where->id, at);
+		where->id = bl_layer_id(where->id, at->link);
 		where->flags |= bl_pos_mnt_flags(at);
 	}
 	return err;
