@@ -1063,6 +1063,7 @@ static __always_inline struct bl_node *bl_node_hold(struct dentry *dentry)
 void bl_node_inherit(struct bl_node *node, struct dentry *dentry);
 bool bl_node_moved(struct dentry *dentry, struct dentry *lower);
 struct dentry *bl_node_lower(struct dentry *dentry, struct dentry *dir);
+struct bl_node *bl_node_proved(struct dentry *dentry);
 void bl_node_abandon(struct dentry *dentry, struct dentry *lower);
 void bl_node_free(struct bl_node *node);
 

@@ -754,6 +754,30 @@ bool bl_node_moved(struct dentry *dentry, struct dentry *lower)
 }
 
 /**
+ * bl_node_proved - the node of a dentry, if a walk would lead to the same now
+ * @dentry: dentry of a tree
+ *
+ * Return: a node that was found by a walk, with a reference, if it has a dentry
+ * behind it, which may be negative; otherwise NULL.
+ */
+struct bl_node *bl_node_proved(struct dentry *dentry)
+{
+	struct bl_basis *basis;
+	struct bl_node *node;
+
+	guard(rcu)();
+	node = rcu_dereference(*bl_node_slot(dentry));
+	if (!node || node->gen != bl_rules_generation() || !node->real.dentry)
+		return NULL;
+	basis = rcu_dereference(node->basis);
+	if (!basis || !bl_basis_found(basis) ||
+	    (node->lower && d_mountpoint(node->lower)) ||
+	    !refcount_inc_not_zero(&node->ref))
+		return NULL;
+	return node;
+}
+
+/**
  * bl_node_abandon - let go of what is about to be removed
  * @dentry: dentry of a tree, its directory locked by the VFS
  * @lower: dentry behind it

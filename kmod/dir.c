@@ -27,14 +27,16 @@
 /**
  * struct bl_place - where a name of a tree is
  * @parent: directory that holds it
- * @target: for the name of a link or of an exception the dentry behind it, with a
- *	reference; so for what is inside of such a name; NULL otherwise
+ * @target: dentry behind a name that is @walked, with a reference, until it has
+ *	been looked up; NULL otherwise
+ * @walked: it is the name of a link or of an exception, or inside of one
  * @leads: links or exceptions are below the name
  * @moves: @target is just the name in another directory
  */
 struct bl_place {
 	struct bl_real parent;
 	struct dentry *target;
+	bool walked;
 	bool leads;
 	bool moves;
 };
@@ -64,6 +66,7 @@ static int bl_place_at(struct dentry *target, struct bl_mnt *mnt,
 	if (target == mnt->mnt->mnt_root || IS_ROOT(target))
 		return -EBUSY;
 	place->target = dget(target);
+	place->walked = true;
 	place->parent.path.mnt = mnt->mnt;
 	place->parent.path.dentry = dget_parent(target);
 	place->parent.mnt = bl_mnt_hold(mnt);
@@ -86,6 +89,19 @@ static int bl_place_bound(struct bl_link *link, struct bl_place *place)
 	return err;
 }
 
+/* What was found by a walk, and still holds. */
+static bool bl_place_known(struct dentry *dentry, struct bl_place *place,
+			   int *err)
+{
+	struct bl_node *node = bl_node_proved(dentry);
+
+	if (!node)
+		return false;
+	*err = bl_place_at(node->real.dentry, node->mnt, place);
+	bl_node_put(node);
+	return true;
+}
+
 /* A name inside of a link whose backing has a view of its own. */
 static int bl_place_walked(struct dentry *dentry, struct bl_place *place)
 {
@@ -93,6 +109,8 @@ static int bl_place_walked(struct dentry *dentry, struct bl_place *place)
 	struct bl_mnt *mnt;
 	int err;
 
+	if (bl_place_known(dentry, place, &err))
+		return err;
 	err = bl_dentry_walk(dentry, &where, &mnt, NULL);
 	if (mnt && (!err || err == -ENOENT))
 		err = bl_place_at(where.path.dentry, mnt, place);
@@ -170,6 +188,10 @@ static int bl_place_new(struct dentry *dentry, const struct bl_make *make,
 	struct bl_mnt *mnt;
 	int err;
 
+	/* Where nothing is at all it is known of the first layer. */
+	if (!make->id && d_is_negative(dentry) &&
+	    bl_place_known(dentry, place, &err))
+		return err;
 	err = bl_dentry_walk(dentry, &where, &mnt, NULL);
 	if (!err) {
 		err = -EEXIST;
@@ -261,14 +283,17 @@ static struct dentry *bl_place_lookup(const struct bl_place *place,
 	struct dentry *target = place->target ?: dentry;
 	struct dentry *lower;
 
-	if (!place->target) {
+	if (!place->walked) {
 		lower = bl_node_lower(dentry, dir);
 		if (lower)
 			return lower;
-	}
-	if (place->target && (target->d_parent != dir ||
-			      (d_is_positive(target) && d_unhashed(target))))
+	} else if (target->d_parent != dir ||
+		   (d_is_positive(target) && d_unhashed(target))) {
 		return ERR_PTR(-EAGAIN);
+	} else if (!d_unhashed(target) &&
+		   !(target->d_flags & DCACHE_OP_REVALIDATE)) {
+		return dget(target);
+	}
 	return lookup_one(mnt_idmap(place->parent.path.mnt),
 			  target->d_name.name, dir, target->d_name.len);
 }
@@ -312,8 +337,12 @@ static int bl_change_lock(struct dentry *dentry, struct bl_change *c)
 		goto fail;
 	inode_lock_nested(c->dir, I_MUTEX_PARENT);
 	c->lower = bl_place_lookup(&c->place, dentry);
-	if (!IS_ERR(c->lower))
+	if (!IS_ERR(c->lower)) {
+		/* What is removed shall not be pinned. */
+		dput(c->place.target);
+		c->place.target = NULL;
 		return 0;
+	}
 	err = PTR_ERR(c->lower);
 	inode_unlock(c->dir);
 	mnt_drop_write(mnt);
@@ -370,7 +399,7 @@ static void bl_change_show(struct dentry *dentry, struct bl_change *c)
 
 	/* What a link shows is known when nothing is locked any more. */
 	c->made = true;
-	if (c->place.target)
+	if (c->place.walked)
 		return;
 	/* Some filesystems leave it to the next lookup, too. */
 	if (d_really_is_positive(c->lower) && !d_unhashed(c->lower))
@@ -387,7 +416,7 @@ static bool bl_change_end(struct dentry *dentry, struct bl_change *c, int *err)
 
 	dput(c->lower);
 	inode_unlock(c->dir);
-	if (!c->place.target)
+	if (!c->place.walked)
 		bl_inode_refresh(parent, c->dir, c->place.parent.mnt);
 	else if (c->made)
 		c->hidden = bl_instantiate(dentry,
@@ -793,10 +822,10 @@ static int bl_rename_locked(struct dentry *old, struct dentry *new,
 		bl_rename_show(old, new, from->parent.mnt, rd.old_dentry,
 			       source, target,
 			       !(flags & RENAME_EXCHANGE) &&
-			       (!from->target || from->moves) &&
-			       (!to->target || to->moves) &&
+			       (!from->walked || from->moves) &&
+			       (!to->walked || to->moves) &&
 			       !from->leads && !to->leads,
-			       from->target || to->target);
+			       from->walked || to->walked);
 	dput(rd.new_dentry);
 	dput(rd.old_dentry);
 	return err;
@@ -842,7 +871,7 @@ static void bl_dir_refresh(struct dentry *dir, const struct bl_place *place)
 {
 	struct bl_real real;
 
-	if (!place->target) {
+	if (!place->walked) {
 		bl_inode_refresh(d_inode(dir),
 				 d_inode(place->parent.path.dentry),
 				 place->parent.mnt);
@@ -1181,7 +1210,7 @@ int bl_atomic_open(struct inode *dir, struct dentry *dentry,
 			bl_change_show(dentry, &c);
 	} else if (flags & O_EXCL) {
 		err = -EEXIST;
-	} else if (c.place.target) {
+	} else if (c.place.walked) {
 		/* Made by somebody else since: have it looked up again. */
 		d_drop(dentry);
 		err = -ESTALE;
@@ -1202,7 +1231,7 @@ int bl_atomic_open(struct inode *dir, struct dentry *dentry,
 	}
 	/* ESTALE has the VFS begin again, and find what was made here. */
 	if (d_really_is_negative(dentry))
-		return c.place.target && c.hidden != -ENOMEM ? -ESTALE :
+		return c.place.walked && c.hidden != -ENOMEM ? -ESTALE :
 							       -ENOMEM;
 	file->f_mode |= FMODE_CREATED;
 	return finish_open(file, dentry, NULL);
