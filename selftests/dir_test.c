@@ -3,6 +3,8 @@
  * Names and directories through a link: every operation on a directory, and
  * what it leaves at B.
  */
+#include <linux/fs.h>
+#include <sys/ioctl.h>
 #include <sys/sysmacros.h>
 #include <sys/syscall.h>
 #include <time.h>
@@ -183,6 +185,57 @@ TEST_F(dir, TR2_unlink)
 	ASSERT_EQ(0, put(v(p, "f"), "new"));
 	EXPECT_STREQ("new", get(b(p, "f")));
 	SAME("f");
+}
+
+/* What was removed through the link comes back, by whoever, or was not removed. */
+TEST_F(dir, LB4_LB5_removed_and_made_again)
+{
+	struct place *p = &self->p;
+	int fd, flags, i;
+	struct stat st;
+
+	DIR_LINK(p);
+	for (i = 0; i < 3; i++) {
+		ASSERT_EQ(0, put(v(p, "f"), "v"));
+		ASSERT_EQ(0, ERR(unlink(v(p, "f"))));
+		EXPECT_STREQ("", names(p->b));
+		ASSERT_EQ(0, put(b(p, "f"), "b"));
+		EXPECT_STREQ("b", get(v(p, "f")));
+		ASSERT_EQ(0, ERR(unlink(b(p, "f"))));
+		EXPECT_STREQ("!ENOENT", get(v(p, "f")));
+	}
+	/* By another name, and held by a descriptor. */
+	ASSERT_EQ(0, put(v(p, "f"), "two"));
+	ASSERT_EQ(0, ERR(link(v(p, "f"), v(p, "g"))));
+	fd = open(v(p, "f"), O_PATH);
+	ASSERT_LE(0, fd);
+	ASSERT_EQ(0, ERR(unlink(v(p, "f"))));
+	ASSERT_EQ(0, ERR(fstat(fd, &st)));
+	EXPECT_EQ(1, st.st_nlink);
+	EXPECT_STREQ("two", get(path("/proc/self/fd/%d", fd)));
+	ASSERT_EQ(0, ERR(unlink(v(p, "g"))));
+	ASSERT_EQ(0, ERR(fstat(fd, &st)));
+	EXPECT_EQ(0, st.st_nlink);
+	EXPECT_STREQ("two", get(path("/proc/self/fd/%d", fd)));
+	close(fd);
+	/* Refused below, where the link does not know of it. */
+	ASSERT_EQ(0, put(v(p, "f"), "kept"));
+	fd = open(b(p, "f"), O_RDONLY);
+	ASSERT_LE(0, fd);
+	if (!ioctl(fd, FS_IOC_GETFLAGS, &flags)) {
+		flags |= FS_IMMUTABLE_FL;
+		ASSERT_EQ(0, ERR(ioctl(fd, FS_IOC_SETFLAGS, &flags)));
+		for (i = 0; i < 3; i++) {
+			EXPECT_EQ(EPERM, ERR(unlink(v(p, "f"))));
+			EXPECT_STREQ("kept", get(v(p, "f")));
+			SAME("f");
+		}
+		flags &= ~FS_IMMUTABLE_FL;
+		ASSERT_EQ(0, ERR(ioctl(fd, FS_IOC_SETFLAGS, &flags)));
+	}
+	close(fd);
+	EXPECT_EQ(0, ERR(unlink(v(p, "f"))));
+	EXPECT_STREQ("", names(p->b));
 }
 
 TEST_F(dir, TR2_symlink_and_readlink)
@@ -423,6 +476,42 @@ TEST_F(dir, TR2_rename)
 	EXPECT_EQ(0, run("mv", v(p, "c"), path("%s/c", p->top), NULL));
 	EXPECT_STREQ("new", get(path("%s/c", p->top)));
 	EXPECT_STREQ("e empty full l", names(p->v));
+}
+
+/* A name keeps what it was found to be over renames, and no longer. */
+TEST_F(dir, LB4_NE3_renamed_again)
+{
+	struct place *p = &self->p;
+	int i;
+
+	DIR_LINK(p);
+	ASSERT_EQ(0, ERR(mkdir(v(p, "d"), 0755)));
+	ASSERT_EQ(0, put(path("%s/other", p->back), "other"));
+	ASSERT_EQ(0, put(v(p, "f"), "f"));
+	for (i = 0; i < 3; i++) {
+		ASSERT_EQ(0, ERR(rename(v(p, "f"), v(p, "g"))));
+		EXPECT_STREQ("!ENOENT", get(v(p, "f")));
+		SAME("g");
+		ASSERT_EQ(0, ERR(rename(v(p, "g"), v(p, "d/g"))));
+		SAME("d/g");
+		/* Directly, what the link has just renamed. */
+		ASSERT_EQ(0, ERR(rename(b(p, "d/g"), b(p, "h"))));
+		EXPECT_STREQ("!ENOENT", get(v(p, "d/g")));
+		SAME("h");
+		ASSERT_EQ(0, ERR(rename(v(p, "h"), v(p, "f"))));
+		ASSERT_EQ(0, put(b(p, "f"), path("f%d", i)));
+		EXPECT_STREQ(path("f%d", i), get(v(p, "f")));
+		/* The names get links, which are not renamed over. */
+		ASSERT_EQ(0, link_make(v(p, "f"), path("%s/other", p->back)));
+		ASSERT_EQ(0, link_make(v(p, "g"), path("%s/other", p->back)));
+		EXPECT_STREQ("other", get(v(p, "f")));
+		EXPECT_STREQ("other", get(v(p, "g")));
+		EXPECT_STREQ("!ENOENT", get(b(p, "g")));
+		ASSERT_EQ(0, link_drop(v(p, "f")));
+		ASSERT_EQ(0, link_drop(v(p, "g")));
+		EXPECT_STREQ(path("f%d", i), get(v(p, "f")));
+		EXPECT_STREQ("!ENOENT", get(v(p, "g")));
+	}
 }
 
 TEST_F(dir, TR2_renameat2)
