@@ -676,7 +676,10 @@ TEST_F_TIMEOUT(large, MG9_at_size, 900)
 	ASSERT_EQ(0, set_up(&a, &inner, 0))
 		TH_LOG("%s", link_why());
 
-	/* Twice as many take twice as long, and not four times. */
+	/*
+	 * Twice as many take twice as long, and not four times: in one of many
+	 * tries, as an emulated machine also does other things.
+	 */
 	for (i = 0; i < 3; i++) {
 		unsigned int try = 0;
 
@@ -690,7 +693,7 @@ TEST_F_TIMEOUT(large, MG9_at_size, 900)
 			once = cpu_time() - begun;
 			if (once < cost[i])
 				cost[i] = once;
-		} while (i && cost[i] * 2 >= cost[i - 1] * 7 && ++try < 3);
+		} while (i && cost[i] * 2 >= cost[i - 1] * 7 && ++try < 20);
 		TH_LOG("%u and %u entries: %ju ms", n >> (2 - i),
 		       n >> (2 - i), (uintmax_t)cost[i] / 1000000);
 		if (i)
