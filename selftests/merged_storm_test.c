@@ -59,9 +59,13 @@ static void begin(struct weather *w)
 	w->until = now_ms() + (scaled(100) < 25 ? 1200 : scaled(1500));
 }
 
-static bool time_left(struct weather *w)
+/* So much is done by each, however slow the machine is at that time. */
+#define STEPS_LEAST	10
+
+static bool time_left(struct weather *w, unsigned int step)
 {
-	return !atomic_load(&w->failed) && now_ms() < w->until;
+	return !atomic_load(&w->failed) &&
+	       (step < STEPS_LEAST || now_ms() < w->until);
 }
 
 static bool goes_on(struct weather *w)
@@ -984,7 +988,7 @@ static void changer_run(struct scene *s, unsigned int me, uint64_t seed)
 	};
 	unsigned int idle = 0;
 
-	while (time_left(s->w)) {
+	while (time_left(s->w, c.step)) {
 		unsigned int k = rnd(&c.seed) % c.slots;
 		unsigned int m = rnd(&c.seed) % c.slots;
 
@@ -1362,7 +1366,7 @@ static void hopper_run(struct plot *t)
 
 	snprintf(in_b, sizeof(in_b), "%s/hop", t->b);
 	snprintf(in_o, sizeof(in_o), "%s/hop", t->o);
-	for (step = 0; time_left(t->w); step++) {
+	for (step = 0; time_left(t->w, step); step++) {
 		TRY(t, put(in_b, "x"));
 		TRY(t, ERR(unlink(in_o)));
 		TRY(t, put(in_o, "x"));
@@ -1470,7 +1474,7 @@ static void twin_run(struct plot *t, uint64_t seed)
 	struct stat want, st, beneath;
 	int err, fd;
 
-	for (step = 0; time_left(t->w); step++) {
+	for (step = 0; time_left(t->w, step); step++) {
 		bool there = !access(in_b, F_OK);
 
 		op = there ? rnd(&seed) % 4 : 3;
@@ -1625,7 +1629,7 @@ static void noise_run(struct plot *t, uint64_t seed)
 	char one[200], two[200];
 	unsigned int step, i;
 
-	for (step = 0; time_left(t->w); step++) {
+	for (step = 0; time_left(t->w, step); step++) {
 		i = rnd(&seed) % STABLE;
 		/* Names 0, 4.. are in B only, 1.. in the original only. */
 		name_in(one, i % 4 == 0 ? t->o : t->b, "stable", i);
@@ -1706,7 +1710,7 @@ static void way_maker_run(struct plot *t, mode_t mask)
 
 	/* Not what the directories get that are made on the way. */
 	umask(mask);
-	for (step = 0; time_left(t->w); step++) {
+	for (step = 0; time_left(t->w, step); step++) {
 		snprintf(file, sizeof(file), "%s/w/x/y/new", t->v);
 		if (step & 1)
 			TRY(t, ERR(mkdir(file, 0755)));
@@ -1937,7 +1941,7 @@ TEST_F_TIMEOUT(merged_storm, RM3_RM4_LB6_the_link_comes_and_goes, 900)
 		if (!guests[i])
 			guest_run(&t, seed + i);
 	}
-	for (i = 0; time_left(t.w); i++) {
+	for (i = 0; time_left(t.w, i); i++) {
 		uint32_t attach = i & 1 ? BINDLINK_ATTACH_PATH :
 					  BINDLINK_ATTACH_PARENT;
 
