@@ -241,6 +241,7 @@ struct arrival {
 	uint64_t allowed;	/* MOUNT_ATTR_* that our mount of it lacks */
 	bool joined;		/* the tree was there before */
 	bool covers;		/* other trees */
+	bool early;		/* only attach it, and leave what it covers */
 	uint32_t kind;		/* BINDLINK_ATTACH_* */
 	uint64_t dev;
 };
@@ -357,7 +358,7 @@ static int arrive(const struct bl_place *place, void *data)
 	} else {
 		tree = fd;
 	}
-	if (tree >= 0 && below >= 0)
+	if (tree >= 0 && below >= 0 && !arrival->early)
 		settle(arrival, place, tree, below);
 	if (tree >= 0)
 		close(tree);
@@ -413,10 +414,17 @@ static void spread(struct bl_socket *socket, const struct wish *wish,
 
 		bl_mount_clear(&mount);
 		if (!ours) {
-			bl_settle_wait();
+			bl_settle_wait(&arrival.links);
 			bl_tree_drop(tree, plan->link.carrier_path);
 			return;
 		}
+	}
+	/* All wait for lookups together, before the first tree is taken away. */
+	if (arrival.covers) {
+		arrival.early = true;
+		bl_namespaces_visit(plan->link.carrier_path, BL_OWN_NEVER,
+				    arrive, &arrival);
+		arrival.early = false;
 	}
 	/*
 	 * A mount that was being made when the tree was attached may have come

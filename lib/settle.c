@@ -25,16 +25,19 @@ enum verdict {
 };
 
 /**
- * bl_settle_wait() - Give lookups that are under way time.
+ * bl_settle_wait() - Give lookups that are under way time, once.
+ * @links: the links
  *
  * One may have gone by a directory before a tree came over that, and be about to
  * come to a tree below, which is to be taken away.
  */
-void bl_settle_wait(void)
+void bl_settle_wait(struct bl_links *links)
 {
 	const struct timespec grace = { .tv_nsec = 100000000 };
 
-	nanosleep(&grace, NULL);
+	if (!links->waited)
+		nanosleep(&grace, NULL);
+	links->waited = true;
 }
 
 void bl_links_forget(struct bl_links *links)
@@ -201,7 +204,6 @@ void bl_settle_trees(struct bl_links *links, const struct bl_ground *from,
 	struct bl_mounts mounts;
 	struct bl_ground tree;
 	struct bl_spot spot;
-	bool waited = !to;
 	uint64_t id;
 
 	if (bl_mount_id(from->fd, &id))
@@ -218,9 +220,8 @@ void bl_settle_trees(struct bl_links *links, const struct bl_ground *from,
 		if (!mount->tree || !mount->whole ||
 		    judge_at(links, from, mount, &tree.fd, &spot) != LEFT_OVER)
 			continue;
-		if (!waited)
-			bl_settle_wait();
-		waited = true;
+		if (to)
+			bl_settle_wait(links);
 		/* It cannot be opened if its link leads nowhere. */
 		if (tree.fd < 0 && uncover(from, to, mount))
 			tree.fd = open_tree_at(&spot, mount);

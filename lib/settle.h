@@ -2,6 +2,7 @@
 #ifndef BL_SETTLE_H
 #define BL_SETTLE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "carry.h"
@@ -13,9 +14,10 @@ struct bl_socket;
 struct bl_links {
 	struct bl_socket *socket;
 	struct bindlink_iterator *list;
+	bool waited;		/* bl_settle_wait() was called */
 };
 
-void bl_settle_wait(void);
+void bl_settle_wait(struct bl_links *links);
 void bl_links_forget(struct bl_links *links);
 
 void bl_settle_leftover(struct bl_links *links, const char *path, int tree);

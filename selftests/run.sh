@@ -59,7 +59,7 @@ if [ -z "${BINDLINK_SCALE:-}" ]; then
 fi
 export BINDLINK_SCALE
 limit=300
-[ -z "$debug" ] || limit=900
+[ -z "$debug" ] || limit=1500
 
 mountpoint -q /proc || mount -t proc proc /proc
 mountpoint -q /sys || mount -t sysfs sysfs /sys
