@@ -328,10 +328,9 @@ static struct bl_bind *bl_bind_resolve(struct bl_link *link)
 	bind = err == -ENOMEM ? ERR_PTR(err) : bl_bind_make(&where, err);
 	revert_creds(old_cred);
 	bl_where_put(&where);
-	basis = bl_proof_end(proof, IS_ERR(bind) ? PTR_ERR(bind) : bind->error);
-	trace_bl_resolve(link->id, link->backing,
-			 IS_ERR(bind) ? PTR_ERR(bind) : bind->error,
-			 basis ? basis->nr : 0);
+	err = IS_ERR(bind) ? PTR_ERR(bind) : bind->error;
+	basis = bl_proof_end(proof, err);
+	trace_bl_resolve(link->id, link->backing, err, basis ? basis->nr : 0);
 	if (IS_ERR(bind)) {
 		bl_basis_free(basis);
 		return bind;
@@ -355,7 +354,7 @@ struct bl_bind *bl_bind_get(struct bl_link *link)
 	struct bl_bind *bind;
 
 	scoped_guard(rcu) {
-		bind = bl_bind_rcu(link);
+		bind = bl_bind_rcu(link, false);
 		if (bind && refcount_inc_not_zero(&bind->ref))
 			return bind;
 	}

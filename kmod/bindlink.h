@@ -700,15 +700,20 @@ static inline bool bl_bind_valid(const struct bl_bind *bind)
 /**
  * bl_bind_rcu - what a link shows, in RCU-walk
  * @link: link
+ * @brief: by a short look
  *
  * Context: RCU read side.
  * Return: a binding that is valid now, NULL when that takes more than looking.
  */
-static __always_inline struct bl_bind *bl_bind_rcu(const struct bl_link *link)
+static __always_inline struct bl_bind *bl_bind_rcu(const struct bl_link *link,
+						   bool brief)
 {
 	struct bl_bind *bind = rcu_dereference(link->bind);
 
-	return bind && bl_bind_valid(bind) ? bind : NULL;
+	if (!bind || !bind->basis)
+		return NULL;
+	return (brief ? bl_basis_still(bind->basis) :
+			bl_basis_valid(bind->basis)) ? bind : NULL;
 }
 
 bool bl_watch_start(void);
@@ -996,9 +1001,8 @@ static __always_inline struct bl_bind *bl_root_shows(struct bl_tree *tree,
 
 	if (!link)
 		return tree->carrier;
-	bind = rcu_dereference(link->bind);
-	if (!bind || !bind->basis ||
-	    !(brief ? bl_basis_still(bind->basis) : bl_bind_valid(bind)))
+	bind = bl_bind_rcu(link, brief);
+	if (!bind)
 		return NULL;
 	if (unlikely(bind->error))
 		return bind->error == -ENOENT && bl_link_merges(link) ?

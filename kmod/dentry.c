@@ -251,22 +251,31 @@ static void bl_at_set(struct bl_at *at, struct bl_rule_node *node)
 		at->link = rule.link;
 }
 
+/* By what is remembered of @dentry, or of @parent if that is not NULL. */
+static bool bl_at_known(struct dentry *dentry, struct dentry *parent,
+			struct bl_at *at)
+{
+	struct bl_rule_node *rule;
+
+	memset(at, 0, sizeof(*at));
+	guard(rcu)();
+	at->gen = bl_rules_generation();
+	if (!(parent ? bl_dentry_rule_in(dentry, parent, at->gen, &rule) :
+		       bl_dentry_rule(dentry, at->gen, &rule)))
+		return false;
+	bl_at_set(at, rule);
+	return true;
+}
+
 static int bl_at_get(struct dentry *dentry, struct dentry *parent,
 		     struct bl_at *at)
 {
 	struct bl_tree *tree = bl_tree(dentry->d_sb);
-	struct bl_rule_node *rule;
 	char *buf, *path;
 	int err = 0;
 
-	memset(at, 0, sizeof(*at));
-	scoped_guard(rcu) {
-		at->gen = bl_rules_generation();
-		if (bl_dentry_rule_in(dentry, parent, at->gen, &rule)) {
-			bl_at_set(at, rule);
-			return 0;
-		}
-	}
+	if (bl_at_known(dentry, parent, at))
+		return 0;
 	buf = __getname();
 	if (!buf)
 		return -ENOMEM;
@@ -455,18 +464,11 @@ int bl_dentry_merged(struct dentry *dentry)
  */
 int bl_dentry_at(struct dentry *dentry, struct bl_at *at)
 {
-	struct bl_rule_node *rule;
 	struct dentry *parent;
 	int err;
 
-	memset(at, 0, sizeof(*at));
-	scoped_guard(rcu) {
-		at->gen = bl_rules_generation();
-		if (bl_dentry_rule(dentry, at->gen, &rule)) {
-			bl_at_set(at, rule);
-			return 0;
-		}
-	}
+	if (bl_at_known(dentry, NULL, at))
+		return 0;
 	parent = dget_parent(dentry);
 	err = bl_at_get(dentry, parent, at);
 	dput(parent);

@@ -155,7 +155,7 @@ static struct bl_basis *bl_step_from_root(struct bl_step *step,
 	/* The table tells of what a walk would show. */
 	if (!link || !bl_link_merges(link) || bl_root_link(tree, gen) != link)
 		return NULL;
-	bind = bl_bind_rcu(link);
+	bind = bl_bind_rcu(link, false);
 	if (!bind || bind->error || bind->inner || bind->viewed ||
 	    !d_is_dir(bind->real.dentry) || !tree->is_dir)
 		return NULL;
