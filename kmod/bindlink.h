@@ -846,7 +846,7 @@ extern bool bl_labels;	/* there is a security module that has labels */
  * modules. Those without labels do not know directories by their inodes, and are
  * asked about the directory in the tree by whoever walks through it.
  *
- * Context: RCU read side, RCU-walk too.
+ * Context: any, RCU-walk too; @dir is held, or under RCU.
  */
 static __always_inline bool bl_search_free(const struct inode *dir)
 {

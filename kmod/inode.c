@@ -253,6 +253,19 @@ static __always_inline bool bl_merged_searchable(const struct inode *inode)
 				   node->mnt);
 }
 
+/* Whether @mask is what a walk asks of a directory, in RCU-walk. */
+static __always_inline bool bl_mask_walks(int mask)
+{
+	return (mask & (MAY_NOT_BLOCK | MAY_EXEC | MAY_READ | MAY_WRITE)) ==
+	       (MAY_NOT_BLOCK | MAY_EXEC);
+}
+
+/* The same, in either. */
+static __always_inline bool bl_mask_searches(int mask)
+{
+	return (mask & (MAY_EXEC | MAY_READ | MAY_WRITE)) == MAY_EXEC;
+}
+
 static noinline int bl_permission_full(struct mnt_idmap *idmap,
 				       struct inode *inode, int mask)
 {
@@ -261,6 +274,13 @@ static noinline int bl_permission_full(struct mnt_idmap *idmap,
 	struct bl_mnt *mnt;
 	int err;
 
+	/* Otherwise that was looked at already. */
+	if (BL_I(inode)->merged && bl_mask_searches(mask) &&
+	    !(mask & MAY_NOT_BLOCK)) {
+		guard(rcu)();
+		if (bl_merged_searchable(inode))
+			return 0;
+	}
 	err = bl_inode_use(inode, mask, &use);
 	if (err)
 		return err;
@@ -287,12 +307,6 @@ static noinline int bl_permission_full(struct mnt_idmap *idmap,
 	return err;
 }
 
-static __always_inline bool bl_mask_walks(int mask)
-{
-	return (mask & (MAY_NOT_BLOCK | MAY_EXEC | MAY_READ | MAY_WRITE)) ==
-	       (MAY_NOT_BLOCK | MAY_EXEC);
-}
-
 /**
  * bl_permission - ->permission()
  * @idmap: ID mapping of the tree's mount, always the trivial one
@@ -311,7 +325,7 @@ int bl_permission(struct mnt_idmap *idmap, struct inode *inode, int mask)
 	const struct bl_mnt *mnt = BL_I(inode)->mnt;
 
 	if (likely(real && bl_inode_fresh(inode, real, mnt))) {
-		if (likely(bl_mask_walks(mask) && S_ISDIR(inode->i_mode) &&
+		if (likely(bl_mask_searches(mask) && S_ISDIR(inode->i_mode) &&
 			   bl_search_free(real)))
 			return 0;
 		if (likely(!(mnt->flags & (MNT_READONLY | MNT_NOEXEC))))
