@@ -511,38 +511,30 @@ bool bl_dentry_alone(struct dentry *dentry)
 	       !node->inner && !node->way;
 }
 
-/**
- * bl_dentry_dir - the directory behind that of a name, where that is plain to see
- * @dentry: dentry of a tree, its directory locked by the VFS
- * @dir: filled in, for bl_real_put()
- *
- * Return: false when the name has rules, or is not just a name in a directory, or
- * when more than looking is needed to tell.
+/*
+ * What @parent shows, in @gen, if names without rules are looked up in that alone.
+ * RCU read side, since before @gen was read; false when it takes more than looking.
  */
-bool bl_dentry_dir(struct dentry *dentry, struct bl_real *dir)
+static bool bl_parent_dir(struct dentry *parent, unsigned long gen,
+			  struct bl_real *dir)
 {
-	struct dentry *parent = dentry->d_parent;
-	struct bl_tree *tree = bl_tree(dentry->d_sb);
-	unsigned long gen = bl_rules_generation();
+	struct bl_tree *tree = bl_tree(parent->d_sb);
 	const struct bl_link *link;
 	struct bl_node *node;
 	struct bl_bind *bind;
 
-	guard(rcu)();
-	node = rcu_dereference(*bl_node_slot(dentry));
-	if (!node || node->gen != gen || node->rule || node->special)
-		return false;
 	dir->node = NULL;
 	dir->bind = NULL;
 	dir->gen = gen;
 	dir->merged = false;
-	if (parent == dentry->d_sb->s_root) {
+	if (parent == parent->d_sb->s_root) {
 		link = rcu_dereference(tree->link);
 		bind = bl_root_shows(tree, link, false);
 		if (!bind || bind->viewed || bind->merged ||
 		    (link && bl_link_merges(link)) ||
 		    !refcount_inc_not_zero(&bind->ref))
 			return false;
+		bl_tree_stack(tree->sb, bind->real.mnt->mnt_sb);
 		dir->path = bind->real;
 		dir->mnt = bind->mnt;
 		dir->bind = bind;
@@ -556,6 +548,25 @@ bool bl_dentry_dir(struct dentry *dentry, struct bl_real *dir)
 	dir->mnt = node->mnt;
 	dir->node = node;
 	return true;
+}
+
+/**
+ * bl_dentry_dir - the directory behind that of a name, where that is plain to see
+ * @dentry: dentry of a tree, its directory locked by the VFS
+ * @dir: filled in, for bl_real_put()
+ *
+ * Return: false when the name has rules, or is not just a name in a directory, or
+ * when more than looking is needed to tell.
+ */
+bool bl_dentry_dir(struct dentry *dentry, struct bl_real *dir)
+{
+	unsigned long gen = bl_rules_generation();
+	const struct bl_node *node;
+
+	guard(rcu)();
+	node = rcu_dereference(*bl_node_slot(dentry));
+	return node && node->gen == gen && !node->rule && !node->special &&
+	       bl_parent_dir(dentry->d_parent, gen, dir);
 }
 
 static struct bl_node *bl_node_alloc(struct bl_mnt *mnt)
@@ -583,6 +594,23 @@ static bool bl_seq_begin(struct dentry *lower, unsigned int *seq)
 	return !d_unhashed(lower) && !(lower->d_flags & DCACHE_OP_REVALIDATE);
 }
 
+/* As bl_node_new(), with a reference of the caller. */
+static struct bl_node *bl_node_of(struct bl_mnt *mnt, struct dentry *lower)
+{
+	struct bl_node *node = bl_node_alloc(mnt);
+
+	if (IS_ERR(node)) {
+		dput(lower);
+		return node;
+	}
+	/* What changes from here on changes the sequence. */
+	node->check = !bl_seq_begin(lower, &node->seq);
+	node->inode = d_inode(lower);
+	node->lower = lower;
+	node->real.dentry = dget(lower);
+	return node;
+}
+
 /**
  * bl_node_new - remember what a lookup found
  * @mnt: private mount of @lower
@@ -593,18 +621,7 @@ static bool bl_seq_begin(struct dentry *lower, unsigned int *seq)
  */
 struct bl_node *bl_node_new(struct bl_mnt *mnt, struct dentry *lower)
 {
-	struct bl_node *node = bl_node_alloc(mnt);
-
-	if (IS_ERR(node))
-		return node;
-	spin_lock(&lower->d_lock);
-	node->lower = dget_dlock(lower);
-	node->inode = d_inode(lower);
-	node->check = !bl_seq_begin(lower, &node->seq);
-	spin_unlock(&lower->d_lock);
-
-	node->real.dentry = dget(lower);
-	return node;
+	return bl_node_of(mnt, dget(lower));
 }
 
 /*
@@ -686,6 +703,12 @@ void bl_node_free(struct bl_node *node)
 	kfree_rcu(node, rcu);
 }
 
+static void bl_node_prepare(struct bl_node *node)
+{
+	node->special = node->check || node->link ||
+			rcu_access_pointer(node->basis);
+}
+
 /**
  * bl_node_set - say what a dentry stands for
  * @dentry: dentry of a tree
@@ -695,8 +718,7 @@ void bl_node_set(struct dentry *dentry, struct bl_node *node)
 {
 	struct bl_node *old;
 
-	node->special = node->check || node->link ||
-			rcu_access_pointer(node->basis);
+	bl_node_prepare(node);
 	spin_lock(&dentry->d_lock);
 	old = rcu_dereference_protected(*bl_node_slot(dentry),
 					lockdep_is_held(&dentry->d_lock));
@@ -950,6 +972,14 @@ static int bl_node_cross_carrier(struct dentry *dentry, struct bl_node *node)
 	return err;
 }
 
+/* See bl_node.ticket; drawn before what it is about is looked at. */
+static u64 bl_node_ticket(void)
+{
+	static atomic64_t tickets;
+
+	return atomic64_inc_return(&tickets);
+}
+
 /*
  * Something is mounted on @node->lower. The private mount has no mounts of its
  * own, so a path is followed: that of the backing, inside of a link.
@@ -962,6 +992,7 @@ static int bl_node_cross(struct dentry *dentry, struct bl_node *node)
 
 	/* Whose mounts are seen can change at any time. */
 	node->check = true;
+	node->ticket = bl_node_ticket();
 	err = bl_dentry_walk(dentry, &where, &mnt, NULL);
 	if (err == -ENOMEM) {
 		/* It is not known whether that is inside of a link. */
@@ -1010,11 +1041,8 @@ static struct bl_node *bl_node_lookup(struct dentry *dentry,
 	if (snapshot)
 		release_dentry_name_snapshot(&name);
 	node = IS_ERR(lower) ? ERR_CAST(lower) :
-		bl_node_new(parent->mnt, lower);
+		bl_node_of(parent->mnt, lower);
 	inode_unlock_shared(dir);
-	if (IS_ERR(lower))
-		return node;
-	dput(lower);
 
 	if (!IS_ERR(node) && node->inode && d_mountpoint(node->lower)) {
 		err = bl_node_cross(dentry, node);
@@ -1032,6 +1060,7 @@ static struct bl_node *bl_node_lookup(struct dentry *dentry,
  */
 static struct bl_node *bl_node_walked(struct dentry *dentry, bool *linked)
 {
+	u64 ticket = bl_node_ticket();
 	struct bl_basis *basis;
 	struct bl_proof *proof;
 	struct bl_where where;
@@ -1052,6 +1081,7 @@ static struct bl_node *bl_node_walked(struct dentry *dentry, bool *linked)
 	if (!IS_ERR(node)) {
 		RCU_INIT_POINTER(node->basis, basis);
 		node->check = !basis;
+		node->ticket = ticket;
 		node->inner = where.inner;
 		node->viewed = where.viewed;
 		node->way = where.way;
@@ -1143,19 +1173,56 @@ static int bl_dentry_is_way(struct dentry *dentry)
 	return bl_dentry_look(dentry, &where) ?: where.way;
 }
 
-/**
- * bl_node_get - what a dentry stands for, looked up now
- * @dentry: dentry of a tree
- * @parent: its parent
- * @revalidate: it is hashed, and may be renamed meanwhile
- *
- * Return: the node or ERR_PTR().
+/*
+ * The rules are those of @at: is @node, which was looked up by them, a directory
+ * for what is below alone? Consumes @node if it fails.
  */
-struct bl_node *bl_node_get(struct dentry *dentry, struct dentry *parent,
-			    bool revalidate)
+static struct bl_node *bl_node_settle(struct dentry *dentry,
+				      struct bl_node *node,
+				      const struct bl_at *at)
 {
-	static atomic64_t tickets;
-	u64 ticket = atomic64_inc_return(&tickets);
+	int err;
+
+	node->gen = at->gen;
+	node->rule = at->rule;
+	node->below = at->below;
+	if (unlikely((at->below || node->inner) &&
+		     (!node->inode || !S_ISDIR(node->inode->i_mode)))) {
+		err = at->links || node->inner ? 1 : bl_dentry_is_way(dentry);
+		if (err < 0) {
+			bl_node_put(node);
+			return ERR_PTR(err);
+		}
+		node->way = err;
+	}
+	if (unlikely(node->way)) {
+		node->inode = NULL;
+		dput(node->real.dentry);
+		node->real.dentry = NULL;
+	}
+	return node;
+}
+
+/*
+ * The directory to look @dentry up in and the generation for which that holds, if
+ * no rules are at its name and it is plain to see; for bl_real_put().
+ */
+static bool bl_node_plain(struct dentry *dentry, struct dentry *parent,
+			  struct bl_real *dir)
+{
+	struct bl_rule_node *rule;
+	unsigned long gen;
+
+	guard(rcu)();
+	gen = bl_rules_generation();
+	return bl_dentry_rule_in(dentry, parent, gen, &rule) && !rule &&
+	       bl_parent_dir(parent, gen, dir);
+}
+
+/* As bl_node_get(), by asking for all that decides about the name. */
+static struct bl_node *bl_node_ask(struct dentry *dentry,
+				   struct dentry *parent, bool revalidate)
+{
 	struct bl_node *node;
 	struct bl_real real;
 	struct bl_at at;
@@ -1191,27 +1258,30 @@ struct bl_node *bl_node_get(struct dentry *dentry, struct dentry *parent,
 			node = ERR_PTR(below ?: err);
 		}
 	}
-	if (IS_ERR(node))
-		return node;
-	node->gen = at.gen;
-	node->rule = at.rule;
-	node->ticket = ticket;
-	node->below = at.below;
-	if ((at.below || node->inner) &&
-	    (!node->inode || !S_ISDIR(node->inode->i_mode))) {
-		err = at.links || node->inner ? 1 : bl_dentry_is_way(dentry);
-		if (err < 0) {
-			bl_node_put(node);
-			return ERR_PTR(err);
-		}
-		node->way = err;
-	}
-	if (node->way) {
-		node->inode = NULL;
-		dput(node->real.dentry);
-		node->real.dentry = NULL;
-	}
-	return node;
+	return IS_ERR(node) ? node : bl_node_settle(dentry, node, &at);
+}
+
+/**
+ * bl_node_get - what a dentry stands for, looked up now
+ * @dentry: dentry of a tree
+ * @parent: its parent
+ * @revalidate: it is hashed, and may be renamed meanwhile
+ *
+ * Return: the node or ERR_PTR().
+ */
+struct bl_node *bl_node_get(struct dentry *dentry, struct dentry *parent,
+			    bool revalidate)
+{
+	struct bl_at none = {};
+	struct bl_node *node;
+	struct bl_real dir;
+
+	if (!bl_node_plain(dentry, parent, &dir))
+		return bl_node_ask(dentry, parent, revalidate);
+	none.gen = dir.gen;
+	node = bl_node_lookup(dentry, &dir, revalidate);
+	bl_real_put(&dir);
+	return IS_ERR(node) ? node : bl_node_settle(dentry, node, &none);
 }
 
 /**
@@ -1272,7 +1342,13 @@ int bl_splice(struct dentry *dentry, struct bl_node *node)
 		bl_node_put(node);
 		return PTR_ERR(inode);
 	}
-	bl_node_set(dentry, node);
+	if (rcu_access_pointer(*bl_node_slot(dentry))) {
+		bl_node_set(dentry, node);
+	} else {
+		/* Nobody but the caller gives it one. */
+		bl_node_prepare(node);
+		rcu_assign_pointer(*bl_node_slot(dentry), node);
+	}
 	d_add(dentry, inode);
 	return 0;
 }
