@@ -741,6 +741,7 @@ void bl_bind_exit(void);
  * @leaving: it is about to be detached, and takes no links; bl_link_mutex
  * @attached: it was seen attached, and has links since; bl_link_mutex
  * @retired: the link of its root was removed, but it is in use
+ * @kept: how many inodes of directories are hashed
  * @rule_lock: @rule and @rule_gen
  * @rule: the rules of @base; see struct bl_node
  * @rule_gen: generation of the rules for which @rule holds
@@ -763,6 +764,7 @@ struct bl_tree {
 	bool is_dir;
 	bool attached;
 	bool retired;
+	atomic_t kept;
 	seqlock_t rule_lock;
 	struct bl_rule_node *rule;
 	unsigned long rule_gen;
@@ -797,6 +799,7 @@ void bl_super_exit(void);
  * @alias: dentry that a directory belongs to. With @merged there is no other,
  *	and who uses the inode has it; otherwise it is compared and never followed
  * @merged: a directory inside of a merged link
+ * @kept: a directory that was in use without its dentry, and is hashed since
  */
 struct bl_inode {
 	struct inode vfs_inode;
@@ -804,6 +807,7 @@ struct bl_inode {
 	struct bl_mnt *mnt;
 	struct dentry *alias;
 	bool merged;
+	bool kept;
 };
 
 static inline struct bl_inode *BL_I(const struct inode *inode)

@@ -697,18 +697,31 @@ static void bl_inode_setup(struct inode *inode, umode_t mode)
 	}
 }
 
+/* As bl_inode_refresh(), of an inode that nobody else has. */
 static void bl_inode_fill(struct inode *inode, struct bl_mnt *mnt,
 			  struct inode *real)
 {
+	struct mnt_idmap *idmap = mnt_idmap(mnt->mnt);
+
 	inode->i_ino = real->i_ino;
-	bl_inode_setup(inode, real->i_mode);
-	bl_inode_refresh(inode, real, mnt);
+	bl_inode_setup(inode, bl_mode(real, mnt));
+	inode->i_uid = bl_uid(idmap, real);
+	inode->i_gid = bl_gid(idmap, real);
+	inode->i_rdev = real->i_rdev;
+	set_nlink(inode, READ_ONCE(real->i_nlink));
+	i_size_write(inode, i_size_read(real));
+	inode->i_blkbits = real->i_blkbits;
 }
 
 struct bl_inode_key {
 	struct inode *real;
 	struct bl_mnt *mnt;
 };
+
+static unsigned long bl_inode_hash(const struct inode *real)
+{
+	return (unsigned long)real / L1_CACHE_BYTES;
+}
 
 static int bl_inode_test(struct inode *inode, void *data)
 {
@@ -744,8 +757,8 @@ struct inode *bl_inode_get(struct super_block *sb, struct bl_mnt *mnt,
 	struct bl_inode_key key = { .real = real, .mnt = mnt };
 	struct inode *inode;
 
-	inode = iget5_locked(sb, (unsigned long)real / L1_CACHE_BYTES,
-			     bl_inode_test, bl_inode_set, &key);
+	inode = iget5_locked(sb, bl_inode_hash(real), bl_inode_test,
+			     bl_inode_set, &key);
 	if (!inode)
 		return ERR_PTR(-ENOMEM);
 	if (inode->i_state & I_NEW) {
@@ -757,7 +770,7 @@ struct inode *bl_inode_get(struct super_block *sb, struct bl_mnt *mnt,
 	return inode;
 }
 
-/* Another inode for a directory below, which bl_inode_get() does not find. */
+/* An inode for a directory below that is found by nobody. */
 static struct inode *bl_inode_new(struct super_block *sb, struct bl_mnt *mnt,
 				  struct inode *real)
 {
@@ -772,6 +785,30 @@ static struct inode *bl_inode_new(struct super_block *sb, struct bl_mnt *mnt,
 	return inode;
 }
 
+/*
+ * The inode of a directory whose dentry is gone but that somebody still uses, such
+ * as one that is watched, or NULL.
+ */
+static struct inode *bl_inode_kept(struct dentry *dentry, struct bl_mnt *mnt,
+				   struct inode *real)
+{
+	struct bl_inode_key key = { .real = real, .mnt = mnt };
+	struct super_block *sb = dentry->d_sb;
+	struct inode *inode;
+
+	if (likely(!atomic_read(&bl_tree(sb)->kept)))
+		return NULL;
+	inode = ilookup5(sb, bl_inode_hash(real), bl_inode_test, &key);
+	if (!inode)
+		return NULL;
+	if (!cmpxchg(&BL_I(inode)->alias, NULL, dentry)) {
+		bl_inode_refresh(inode, real, mnt);
+		return inode;
+	}
+	iput(inode);
+	return NULL;
+}
+
 /**
  * bl_inode_claim - the inode for a dentry that is to be instantiated
  * @dentry: dentry of a tree
@@ -780,20 +817,22 @@ static struct inode *bl_inode_new(struct super_block *sb, struct bl_mnt *mnt,
  *
  * A directory may be seen under two names for a while, when it was renamed
  * below. Two dentries with one directory inode would deadlock in a rename
- * between them, so the second dentry gets an inode of its own. All that must be
- * one is below.
+ * between them, so each dentry has an inode of its own. All that must be one is
+ * below. So nobody looks for the inode of a directory while it has its dentry, and
+ * it is hashed only if it outlives that.
  *
  * Return: the inode, or ERR_PTR(-ENOMEM).
  */
 struct inode *bl_inode_claim(struct dentry *dentry, struct bl_mnt *mnt,
 			     struct inode *real)
 {
-	struct inode *inode = bl_inode_get(dentry->d_sb, mnt, real);
+	struct inode *inode;
 
-	if (IS_ERR(inode) || !S_ISDIR(real->i_mode) ||
-	    !cmpxchg(&BL_I(inode)->alias, NULL, dentry))
+	if (!S_ISDIR(real->i_mode))
+		return bl_inode_get(dentry->d_sb, mnt, real);
+	inode = bl_inode_kept(dentry, mnt, real);
+	if (inode)
 		return inode;
-	iput(inode);
 	inode = bl_inode_new(dentry->d_sb, mnt, real);
 	if (!IS_ERR(inode))
 		BL_I(inode)->alias = dentry;
@@ -833,8 +872,19 @@ struct inode *bl_inode_merged(struct dentry *dentry, struct bl_mnt *mnt,
  */
 void bl_inode_unclaim(struct dentry *dentry, struct inode *inode)
 {
-	if (READ_ONCE(BL_I(inode)->alias) == dentry)
-		WRITE_ONCE(BL_I(inode)->alias, NULL);
+	struct bl_inode *bi = BL_I(inode);
+
+	if (READ_ONCE(bi->alias) != dentry)
+		return;
+	/* Who has it expects to find it again by the name: a watch, say. */
+	if (bi->real && !bi->kept && !IS_DEADDIR(inode) &&
+	    atomic_read(&inode->i_count) > 1) {
+		bi->kept = true;
+		atomic_inc(&bl_tree(inode->i_sb)->kept);
+		__insert_inode_hash(inode, bl_inode_hash(bi->real));
+	}
+	/* In the hash before anybody can claim it. */
+	smp_store_release(&bi->alias, NULL);
 }
 
 /**

@@ -33,6 +33,7 @@ static struct inode *bl_alloc_inode(struct super_block *sb)
 	bi->mnt = NULL;
 	bi->alias = NULL;
 	bi->merged = false;
+	bi->kept = false;
 	return &bi->vfs_inode;
 }
 
@@ -45,6 +46,8 @@ static void bl_evict_inode(struct inode *inode)
 {
 	truncate_inode_pages_final(&inode->i_data);
 	clear_inode(inode);
+	if (unlikely(BL_I(inode)->kept))
+		atomic_dec(&bl_tree(inode->i_sb)->kept);
 	iput(BL_I(inode)->real);
 	bl_mnt_put(BL_I(inode)->mnt);
 }

@@ -4,6 +4,7 @@
  * what it leaves at B.
  */
 #include <linux/fs.h>
+#include <sys/inotify.h>
 #include <sys/ioctl.h>
 #include <sys/sysmacros.h>
 #include <sys/syscall.h>
@@ -889,6 +890,47 @@ TEST_F(dir, TR1_time_of_access)
 		ASSERT_EQ(0, ERR(stat(b(p, "d"), &st)));
 		EXPECT_EQ(i, st.st_atime == 1);
 	}
+}
+
+static int drop_caches(void)
+{
+	int i, err = 0;
+
+	/* What was used lately goes the second time. */
+	for (i = 0; i < 3; i++)
+		err = err ?: -put("/proc/sys/vm/drop_caches", "2");
+	return err;
+}
+
+/* What is watched is the directory, though nothing else remembers its name. */
+TEST_F(dir, TR6_a_watch_outlives_the_dcache)
+{
+	struct place *p = &self->p;
+	char events[4096];
+	unsigned int i;
+	int fd;
+
+	DIR_LINK(p);
+	ASSERT_EQ(0, ERR(mkdir(v(p, "sub"), 0755)));
+	ASSERT_EQ(0, ERR(mkdir(v(p, "gone"), 0755)));
+	fd = inotify_init1(IN_NONBLOCK);
+	ASSERT_LE(0, fd);
+	ASSERT_LE(0, inotify_add_watch(fd, v(p, "sub"), IN_CREATE));
+	ASSERT_LE(0, inotify_add_watch(fd, v(p, "gone"), IN_CREATE));
+	for (i = 0; i < 3; i++) {
+		ASSERT_EQ(0, drop_caches());
+		ASSERT_EQ(0, put(v(p, path("sub/%u", i)), "new"));
+		EXPECT_LT(0, read(fd, events, sizeof(events)))
+			TH_LOG("round %u: not told", i);
+	}
+	/* Another directory by the same name is another one. */
+	ASSERT_EQ(0, drop_caches());
+	ASSERT_EQ(0, ERR(rmdir(b(p, "gone"))));
+	ASSERT_EQ(0, ERR(mkdir(b(p, "gone"), 0755)));
+	ASSERT_EQ(0, put(v(p, "gone/new"), "new"));
+	EXPECT_EQ(-1, read(fd, events, sizeof(events)));
+	EXPECT_EQ(0, rm_rf(v(p, "sub")));
+	ASSERT_EQ(0, close(fd));
 }
 
 TEST_HARNESS_MAIN
