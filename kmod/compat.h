@@ -14,7 +14,9 @@
 #include <linux/backing-file.h>
 #include <linux/build_bug.h>
 #include <linux/compiler.h>
+#include <linux/dcache.h>
 #include <linux/fs.h>
+#include <linux/wait.h>
 
 /*
  * backing_file_open() took the path that the user opened until the file
@@ -64,6 +66,29 @@ static inline struct file *bl_backing_tmpfile_open(struct file *user,
 		return ((bl_tmpfile_by_path_fn *)fn)(&user->f_path, flags, dir,
 						     mode, cred);
 	return ((bl_tmpfile_by_file_fn *)fn)(user, flags, dir, mode, cred);
+}
+
+/*
+ * d_alloc_parallel() is given the queue of those who wait for the lookup, until it
+ * has one of its own.
+ */
+typedef struct dentry *(bl_alloc_by_queue_fn)(struct dentry *parent,
+					      const struct qstr *name,
+					      wait_queue_head_t *queue);
+typedef struct dentry *(bl_alloc_by_name_fn)(struct dentry *parent,
+					     const struct qstr *name);
+
+static inline struct dentry *bl_d_alloc_parallel(struct dentry *parent,
+						 const struct qstr *name,
+						 wait_queue_head_t *queue)
+{
+	void *fn = d_alloc_parallel;
+
+	BUILD_BUG_ON(!__same_type(d_alloc_parallel, bl_alloc_by_queue_fn) &&
+		     !__same_type(d_alloc_parallel, bl_alloc_by_name_fn));
+	if (__same_type(d_alloc_parallel, bl_alloc_by_queue_fn))
+		return ((bl_alloc_by_queue_fn *)fn)(parent, name, queue);
+	return ((bl_alloc_by_name_fn *)fn)(parent, name);
 }
 
 #endif /* _BINDLINK_COMPAT_H */

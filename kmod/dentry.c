@@ -511,35 +511,39 @@ bool bl_dentry_alone(struct dentry *dentry)
 	       !node->inner && !node->way;
 }
 
+/* As bl_parent_dir(), of the root of a tree. */
+static noinline bool bl_root_dir(struct bl_tree *tree, struct bl_real *dir)
+{
+	const struct bl_link *link = rcu_dereference(tree->link);
+	struct bl_bind *bind = bl_root_shows(tree, link, false);
+
+	if (!bind || bind->viewed || bind->merged ||
+	    (link && bl_link_merges(link)) ||
+	    !refcount_inc_not_zero(&bind->ref))
+		return false;
+	bl_tree_stack(tree->sb, bind->real.mnt->mnt_sb);
+	dir->path = bind->real;
+	dir->mnt = bind->mnt;
+	dir->bind = bind;
+	return true;
+}
+
 /*
  * What @parent shows, in @gen, if names without rules are looked up in that alone.
  * RCU read side, since before @gen was read; false when it takes more than looking.
  */
-static bool bl_parent_dir(struct dentry *parent, unsigned long gen,
-			  struct bl_real *dir)
+static __always_inline bool bl_parent_dir(struct dentry *parent,
+					  unsigned long gen,
+					  struct bl_real *dir)
 {
-	struct bl_tree *tree = bl_tree(parent->d_sb);
-	const struct bl_link *link;
 	struct bl_node *node;
-	struct bl_bind *bind;
 
 	dir->node = NULL;
 	dir->bind = NULL;
 	dir->gen = gen;
 	dir->merged = false;
-	if (parent == parent->d_sb->s_root) {
-		link = rcu_dereference(tree->link);
-		bind = bl_root_shows(tree, link, false);
-		if (!bind || bind->viewed || bind->merged ||
-		    (link && bl_link_merges(link)) ||
-		    !refcount_inc_not_zero(&bind->ref))
-			return false;
-		bl_tree_stack(tree->sb, bind->real.mnt->mnt_sb);
-		dir->path = bind->real;
-		dir->mnt = bind->mnt;
-		dir->bind = bind;
-		return true;
-	}
+	if (unlikely(parent == parent->d_sb->s_root))
+		return bl_root_dir(bl_tree(parent->d_sb), dir);
 	node = rcu_dereference(*bl_node_slot(parent));
 	if (!node || node->gen != gen || node->viewed || node->merged ||
 	    !node->real.dentry || !refcount_inc_not_zero(&node->ref))
@@ -1013,13 +1017,70 @@ static int bl_node_cross(struct dentry *dentry, struct bl_node *node)
 	return err == -ENOENT || err == -ENOTDIR ? 0 : err;
 }
 
-/* Look @name up in the backing directory, on behalf of @dentry. */
+/*
+ * Look @name up in the directory @parent shows, which is locked. As lookup_one(),
+ * which would ask security modules once more, and look at the name, where it is
+ * plain to see that the caller may search.
+ */
+static struct dentry *bl_lookup_lower(const struct bl_real *parent,
+				      const struct qstr *name)
+{
+	struct dentry *dir = parent->path.dentry, *dentry, *found;
+	struct qstr this = QSTR_INIT(name->name, name->len);
+	DECLARE_WAIT_QUEUE_HEAD_ONSTACK(queue);
+	struct inode *inode = d_inode(dir);
+
+	if (unlikely(!parent->mnt->fresh || !bl_search_free(inode) ||
+		     (dir->d_flags & (DCACHE_OP_HASH | DCACHE_OP_REVALIDATE))))
+		goto other;
+	this.hash = full_name_hash(dir, this.name, this.len);
+	dentry = d_lookup(dir, &this);
+	if (!dentry) {
+		/* As what is looked up in a directory that is removed. */
+		if (unlikely(IS_DEADDIR(inode)))
+			return ERR_PTR(-ENOENT);
+		dentry = bl_d_alloc_parallel(dir, &this, &queue);
+		if (IS_ERR(dentry))
+			return dentry;
+		if (likely(d_in_lookup(dentry))) {
+			found = inode->i_op->lookup(inode, dentry, 0);
+			d_lookup_done(dentry);
+			if (likely(!found))
+				return dentry;
+			dput(dentry);
+			return found;
+		}
+	}
+	if (likely(!(dentry->d_flags & DCACHE_OP_REVALIDATE)))
+		return dentry;
+	dput(dentry);
+other:
+	return lookup_one(mnt_idmap(parent->path.mnt), name->name, dir,
+			  name->len);
+}
+
+/*
+ * The same for a dentry that may be renamed meanwhile. A rename through this tree
+ * moves both dentries before it unlocks the directories behind.
+ */
+static noinline struct dentry *bl_lookup_moving(struct dentry *dentry,
+						const struct bl_real *parent)
+{
+	struct name_snapshot name;
+	struct dentry *lower;
+
+	take_dentry_name_snapshot(&name, dentry);
+	lower = bl_lookup_lower(parent, &name.name);
+	release_dentry_name_snapshot(&name);
+	return lower;
+}
+
+/* Look @dentry up in the directory that @parent shows. */
 static struct bl_node *bl_node_lookup(struct dentry *dentry,
 				      const struct bl_real *parent,
 				      bool snapshot)
 {
 	struct inode *dir = d_inode(parent->path.dentry);
-	struct name_snapshot name;
 	struct bl_node *node;
 	struct dentry *lower;
 	int err;
@@ -1027,19 +1088,9 @@ static struct bl_node *bl_node_lookup(struct dentry *dentry,
 	if (!dir || !S_ISDIR(dir->i_mode))
 		return ERR_PTR(-ENOTDIR);
 
-	/*
-	 * A rename through this tree moves both dentries before it unlocks
-	 * the backing directories, so the name is read inside.
-	 */
 	inode_lock_shared(dir);
-	if (snapshot)
-		take_dentry_name_snapshot(&name, dentry);
-	lower = lookup_one(mnt_idmap(parent->path.mnt),
-			   snapshot ? name.name.name : dentry->d_name.name,
-			   parent->path.dentry,
-			   snapshot ? name.name.len : dentry->d_name.len);
-	if (snapshot)
-		release_dentry_name_snapshot(&name);
+	lower = snapshot ? bl_lookup_moving(dentry, parent) :
+			   bl_lookup_lower(parent, &dentry->d_name);
 	node = IS_ERR(lower) ? ERR_CAST(lower) :
 		bl_node_of(parent->mnt, lower);
 	inode_unlock_shared(dir);
@@ -1207,16 +1258,22 @@ static struct bl_node *bl_node_settle(struct dentry *dentry,
  * The directory to look @dentry up in and the generation for which that holds, if
  * no rules are at its name and it is plain to see; for bl_real_put().
  */
-static bool bl_node_plain(struct dentry *dentry, struct dentry *parent,
-			  struct bl_real *dir)
+static __always_inline bool bl_node_plain(struct dentry *dentry,
+					  struct dentry *parent,
+					  struct bl_real *dir)
 {
+	const struct bl_node *node;
 	struct bl_rule_node *rule;
 	unsigned long gen;
 
 	guard(rcu)();
 	gen = bl_rules_generation();
-	return bl_dentry_rule_in(dentry, parent, gen, &rule) && !rule &&
-	       bl_parent_dir(parent, gen, dir);
+	node = rcu_dereference(*bl_node_slot(parent));
+	/* Without rules at the directory there are none in it. */
+	if (unlikely(!node || node->gen != gen || node->rule) &&
+	    (!bl_dentry_rule_in(dentry, parent, gen, &rule) || rule))
+		return false;
+	return bl_parent_dir(parent, gen, dir);
 }
 
 /* As bl_node_get(), by asking for all that decides about the name. */
@@ -1272,16 +1329,22 @@ static struct bl_node *bl_node_ask(struct dentry *dentry,
 struct bl_node *bl_node_get(struct dentry *dentry, struct dentry *parent,
 			    bool revalidate)
 {
-	struct bl_at none = {};
 	struct bl_node *node;
 	struct bl_real dir;
+	struct bl_at at;
 
 	if (!bl_node_plain(dentry, parent, &dir))
 		return bl_node_ask(dentry, parent, revalidate);
-	none.gen = dir.gen;
 	node = bl_node_lookup(dentry, &dir, revalidate);
 	bl_real_put(&dir);
-	return IS_ERR(node) ? node : bl_node_settle(dentry, node, &none);
+	if (IS_ERR(node))
+		return node;
+	node->gen = dir.gen;
+	if (likely(!node->inner))
+		return node;
+	/* What is mounted there is inside of a link. */
+	at = (struct bl_at) { .gen = dir.gen };
+	return bl_node_settle(dentry, node, &at);
 }
 
 /**
