@@ -218,7 +218,7 @@ void bl_bind_put(struct bl_bind *bind)
 {
 	if (!bind || !refcount_dec_and_test(&bind->ref))
 		return;
-	bl_basis_free(bind->basis);
+	bl_basis_put(bind->basis);
 	dput(bind->real.dentry);
 	bl_mnt_put(bind->mnt);
 	kfree_rcu(bind, rcu);
@@ -332,7 +332,7 @@ static struct bl_bind *bl_bind_resolve(struct bl_link *link)
 	basis = bl_proof_end(proof, err);
 	trace_bl_resolve(link->id, link->backing, err, basis ? basis->nr : 0);
 	if (IS_ERR(bind)) {
-		bl_basis_free(basis);
+		bl_basis_put(basis);
 		return bind;
 	}
 	bind->basis = basis;

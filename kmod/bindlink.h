@@ -40,6 +40,7 @@
 struct bl_layers;
 struct bl_link;
 struct bl_merge;
+struct bl_node;
 struct bl_tree;
 
 #define BL_SUPER_MAGIC	0x624c6e6b	/* "bLnk"; seen by kernel code only */
@@ -447,18 +448,23 @@ struct bl_proof {
  * @ends: first entries of @chain: those that are not covered
  * @nr: entries of @chain
  * @nr_mnts: entries of @mnts
+ * @ref: the binding or node that has it, and those whose @up it is, have one
+ * @up: what the walk went by that this is one step more of, or NULL
  * @mnts: private mounts that keep the filesystems of @chain
  * @layers: what the walk came to, if the next step is simple from there, or NULL
- * @chain: every dentry that was looked up. While none of their sequences, no
- *	mount and no rule changed, walking again would give the same.
+ * @chain: every dentry that was looked up, with @up those of the last step, and of
+ *	@up those that are not covered. While none of their sequences, no mount and
+ *	no rule changed, walking again would give the same.
  *
- * Immutable but for @renames. Owned by a binding or a node.
+ * Immutable but for @renames.
  */
 struct bl_basis {
 	union {
 		struct rcu_head rcu;
 		struct bl_basis *next;
 	};
+	refcount_t ref;
+	struct bl_basis *up;
 	unsigned long gen;
 	unsigned int event;
 	unsigned int renames;
@@ -472,15 +478,16 @@ struct bl_basis {
 };
 
 struct bl_proof *bl_proof_begin(void);
-void bl_proof_again(struct bl_proof *proof);
-bool bl_proof_copy(struct bl_proof *proof, const struct bl_basis *basis);
 void bl_proof_mnt(struct bl_proof *proof, const struct path *path);
-void bl_proof_keep(struct bl_proof *proof, struct bl_mnt *mnt);
 void bl_proof_add(struct bl_proof *proof, const struct path *dir,
 		  struct dentry *child, const char *name, unsigned int len,
 		  bool caller);
 struct bl_basis *bl_proof_end(struct bl_proof *proof, int err);
-void bl_basis_free(struct bl_basis *basis);
+struct bl_basis *bl_basis_step(struct bl_basis *up, const struct bl_seq *found,
+			       unsigned int nr);
+void bl_basis_put(struct bl_basis *basis);
+bool bl_seq_note(struct bl_seq *seq, const struct path *dir,
+		 struct dentry *child, const char *name, unsigned int len);
 bool bl_basis_stale(const struct bl_basis *basis);
 bool bl_basis_unmoved(struct bl_basis *basis);
 bool bl_basis_found(struct bl_basis *basis);
@@ -649,7 +656,8 @@ struct bl_layers *bl_layers_make(const struct bl_where *where);
 void bl_layers_free(struct bl_layers *layers);
 bool bl_layers_stale(const struct bl_layers *layers);
 bool bl_step_walk(struct dentry *dentry, struct bl_where *where,
-		  struct bl_mnt **mnt, struct bl_proof *proof, int *err);
+		  struct bl_mnt **mnt, int *err);
+struct bl_node *bl_step_node(struct dentry *dentry);
 
 /* bind.c: late binding of links */
 
@@ -1037,6 +1045,10 @@ bool bl_dentry_dir(struct dentry *dentry, struct bl_real *dir);
 int bl_dentry_inner(struct dentry *dentry, bool *viewed);
 int bl_dentry_walk(struct dentry *dentry, struct bl_where *where,
 		   struct bl_mnt **mnt, struct bl_proof *proof);
+struct dentry *bl_lookup_one(const struct bl_mnt *mnt, struct dentry *dir,
+			     const struct qstr *name, bool locked);
+u64 bl_node_ticket(void);
+struct bl_node *bl_node_alloc(struct bl_mnt *mnt);
 struct bl_node *bl_node_new(struct bl_mnt *mnt, struct dentry *lower);
 struct bl_node *bl_node_get(struct dentry *dentry, struct dentry *parent,
 			    bool revalidate);

@@ -325,11 +325,9 @@ int bl_dentry_walk(struct dentry *dentry, struct bl_where *where,
 	unsigned int i;
 	int err;
 
-	if (bl_step_walk(dentry, where, mnt, proof, &err))
+	/* Those who want it proved have tried that. */
+	if (!proof && bl_step_walk(dentry, where, mnt, &err))
 		return err;
-	/* What was noted before does not matter. */
-	if (proof)
-		bl_proof_again(proof);
 	buf = __getname();
 	memset(where, 0, sizeof(*where));
 	*mnt = NULL;
@@ -573,7 +571,13 @@ bool bl_dentry_dir(struct dentry *dentry, struct bl_real *dir)
 	       bl_parent_dir(dentry->d_parent, gen, dir);
 }
 
-static struct bl_node *bl_node_alloc(struct bl_mnt *mnt)
+/**
+ * bl_node_alloc - an empty node
+ * @mnt: private mount of what it will show, or NULL
+ *
+ * Return: the node with one reference, or ERR_PTR(-ENOMEM).
+ */
+struct bl_node *bl_node_alloc(struct bl_mnt *mnt)
 {
 	struct bl_node *node = kzalloc(sizeof(*node), GFP_KERNEL_ACCOUNT);
 
@@ -702,7 +706,7 @@ void bl_node_free(struct bl_node *node)
 	dput(node->real.dentry);
 	dput(node->lower);
 	bl_bind_put(node->bind);
-	bl_basis_free(bl_node_unbase(node));
+	bl_basis_put(bl_node_unbase(node));
 	bl_mnt_put(node->mnt);
 	kfree_rcu(node, rcu);
 }
@@ -976,8 +980,10 @@ static int bl_node_cross_carrier(struct dentry *dentry, struct bl_node *node)
 	return err;
 }
 
-/* See bl_node.ticket; drawn before what it is about is looked at. */
-static u64 bl_node_ticket(void)
+/**
+ * bl_node_ticket - draw a number for what is about to be looked up
+ */
+u64 bl_node_ticket(void)
 {
 	static atomic64_t tickets;
 
@@ -1017,50 +1023,72 @@ static int bl_node_cross(struct dentry *dentry, struct bl_node *node)
 	return err == -ENOENT || err == -ENOTDIR ? 0 : err;
 }
 
-/*
- * Look @name up in the directory @parent shows, which is locked. As lookup_one(),
- * which would ask security modules once more, and look at the name, where it is
- * plain to see that the caller may search.
- */
-static struct dentry *bl_lookup_lower(const struct bl_real *parent,
-				      const struct qstr *name)
+/* As lookup_slow(), of @name which has its hash. */
+static struct dentry *bl_lookup_slow(struct dentry *dir,
+				     const struct qstr *name)
 {
-	struct dentry *dir = parent->path.dentry, *dentry, *found;
-	struct qstr this = QSTR_INIT(name->name, name->len);
 	DECLARE_WAIT_QUEUE_HEAD_ONSTACK(queue);
 	struct inode *inode = d_inode(dir);
+	struct dentry *dentry, *found;
 
-	if (unlikely(!parent->mnt->fresh || !bl_search_free(inode) ||
+	/* It is removed. */
+	if (unlikely(IS_DEADDIR(inode)))
+		return ERR_PTR(-ENOENT);
+	dentry = bl_d_alloc_parallel(dir, name, &queue);
+	if (IS_ERR(dentry) || unlikely(!d_in_lookup(dentry)))
+		return dentry;
+	found = inode->i_op->lookup(inode, dentry, 0);
+	d_lookup_done(dentry);
+	if (likely(!found))
+		return dentry;
+	dput(dentry);
+	return found;
+}
+
+/**
+ * bl_lookup_one - look a name up in a directory behind a tree
+ * @mnt: private mount of @dir
+ * @dir: the directory
+ * @name: a name that the VFS has seen, need not have its hash
+ * @locked: @dir is locked by the caller
+ *
+ * As lookup_one() and lookup_one_unlocked(), which ask security modules for the
+ * directory behind, too, and look at each letter; not where it is plain to see that
+ * the caller may search.
+ *
+ * Return: as they.
+ */
+struct dentry *bl_lookup_one(const struct bl_mnt *mnt, struct dentry *dir,
+			     const struct qstr *name, bool locked)
+{
+	struct qstr this = QSTR_INIT(name->name, name->len);
+	struct inode *inode = d_inode(dir);
+	struct dentry *dentry;
+
+	if (unlikely(!mnt->fresh || !bl_search_free(inode) ||
 		     (dir->d_flags & (DCACHE_OP_HASH | DCACHE_OP_REVALIDATE))))
 		goto other;
 	this.hash = full_name_hash(dir, this.name, this.len);
 	dentry = d_lookup(dir, &this);
 	if (!dentry) {
-		/* As what is looked up in a directory that is removed. */
-		if (unlikely(IS_DEADDIR(inode)))
-			return ERR_PTR(-ENOENT);
-		dentry = bl_d_alloc_parallel(dir, &this, &queue);
-		if (IS_ERR(dentry))
-			return dentry;
-		if (likely(d_in_lookup(dentry))) {
-			found = inode->i_op->lookup(inode, dentry, 0);
-			d_lookup_done(dentry);
-			if (likely(!found))
-				return dentry;
-			dput(dentry);
-			return found;
-		}
+		if (!locked)
+			inode_lock_shared(inode);
+		dentry = bl_lookup_slow(dir, &this);
+		if (!locked)
+			inode_unlock_shared(inode);
 	}
-	if (likely(!(dentry->d_flags & DCACHE_OP_REVALIDATE)))
+	if (IS_ERR(dentry) || likely(!(dentry->d_flags & DCACHE_OP_REVALIDATE)))
 		return dentry;
 	dput(dentry);
 other:
-	return lookup_one(mnt_idmap(parent->path.mnt), name->name, dir,
-			  name->len);
+	return locked ? lookup_one(mnt_idmap(mnt->mnt), name->name, dir,
+				   name->len) :
+			lookup_one_unlocked(mnt_idmap(mnt->mnt), name->name,
+					    dir, name->len);
 }
 
 /*
- * The same for a dentry that may be renamed meanwhile. A rename through this tree
+ * As bl_lookup_one() for a dentry that may be renamed meanwhile. A rename through this tree
  * moves both dentries before it unlocks the directories behind.
  */
 static noinline struct dentry *bl_lookup_moving(struct dentry *dentry,
@@ -1070,7 +1098,8 @@ static noinline struct dentry *bl_lookup_moving(struct dentry *dentry,
 	struct dentry *lower;
 
 	take_dentry_name_snapshot(&name, dentry);
-	lower = bl_lookup_lower(parent, &name.name);
+	lower = bl_lookup_one(parent->mnt, parent->path.dentry, &name.name,
+			      true);
 	release_dentry_name_snapshot(&name);
 	return lower;
 }
@@ -1090,7 +1119,8 @@ static struct bl_node *bl_node_lookup(struct dentry *dentry,
 
 	inode_lock_shared(dir);
 	lower = snapshot ? bl_lookup_moving(dentry, parent) :
-			   bl_lookup_lower(parent, &dentry->d_name);
+			   bl_lookup_one(parent->mnt, parent->path.dentry,
+					 &dentry->d_name, true);
 	node = IS_ERR(lower) ? ERR_CAST(lower) :
 		bl_node_of(parent->mnt, lower);
 	inode_unlock_shared(dir);
@@ -1145,7 +1175,7 @@ static struct bl_node *bl_node_walked(struct dentry *dentry, bool *linked)
 		if (basis && node->merged)
 			basis->layers = bl_layers_make(&where);
 	} else {
-		bl_basis_free(basis);
+		bl_basis_put(basis);
 	}
 	bl_where_put(&where);
 	bl_mnt_put(mnt);
@@ -1192,7 +1222,7 @@ static struct bl_node *bl_node_found(struct dentry *dentry)
 	if (!node->inode || !d_mountpoint(node->lower))
 		return node;
 	/* Whose mounts are seen can change at any time. */
-	bl_basis_free(bl_node_unbase(node));
+	bl_basis_put(bl_node_unbase(node));
 	node->check = true;
 	err = bl_node_cross_carrier(dentry, node);
 	if (!err)
@@ -1334,7 +1364,8 @@ struct bl_node *bl_node_get(struct dentry *dentry, struct dentry *parent,
 	struct bl_at at;
 
 	if (!bl_node_plain(dentry, parent, &dir))
-		return bl_node_ask(dentry, parent, revalidate);
+		return bl_step_node(dentry) ?:
+		       bl_node_ask(dentry, parent, revalidate);
 	node = bl_node_lookup(dentry, &dir, revalidate);
 	bl_real_put(&dir);
 	if (IS_ERR(node))

@@ -26,21 +26,30 @@
 /**
  * struct bl_step - a step that is being made
  * @name: what is looked up
- * @nr: entries of @layers
- * @layers: directories in which it is looked up, top first; each has a reference
- *	of @path.dentry, which is NULL where there is none, and of @mnt. Later, what
- *	was found.
- * @seq: d_seq of those found that are negative
- * @carrier: private mount of the carrier
- * @cred: see struct bl_where
+ * @basis: what proves the directories, with a reference
+ * @bind: keeps the first of the root's, or NULL
+ * @cred: see struct bl_where; with a reference
+ * @sb: tree
+ * @gen: generation of the rules
+ * @nr: entries of @dirs
+ * @dirs: directories in which it is looked up, top first, or what is missing
+ *	instead; kept by @basis, or by @bind and the tree
+ * @root: @dirs of the root of a tree
+ * @found: what was found in each, with a reference, or NULL
+ * @proved: all of @found can be watched
  */
 struct bl_step {
 	struct name_snapshot name;
-	unsigned int nr;
-	struct bl_layer layers[BL_STEP_LAYERS];
-	unsigned int seq[BL_STEP_LAYERS];
-	const struct bl_mnt *carrier;
+	struct bl_basis *basis;
+	struct bl_bind *bind;
 	const struct cred *cred;
+	const struct super_block *sb;
+	unsigned long gen;
+	unsigned int nr;
+	const struct bl_layer *dirs;
+	struct bl_layer root[2];
+	struct bl_seq found[BL_STEP_LAYERS];
+	bool proved;
 };
 
 /**
@@ -112,114 +121,94 @@ bool bl_layers_stale(const struct bl_layers *layers)
 /* Let go of what @step has, but for its name. */
 static void bl_step_drop(struct bl_step *step)
 {
-	while (step->nr) {
-		struct bl_layer *layer = &step->layers[--step->nr];
+	unsigned int i;
 
-		dput(layer->path.dentry);
-		bl_mnt_put(layer->mnt);
-	}
+	for (i = 0; i < step->nr; i++)
+		dput(step->found[i].dentry);
 	put_cred(step->cred);
-	step->cred = NULL;
-}
-
-/* RCU read side: what @layer pins may be let go of at this moment. */
-static bool bl_step_add(struct bl_step *step, const struct bl_layer *layer)
-{
-	struct bl_layer *copy = &step->layers[step->nr];
-
-	*copy = *layer;
-	if (!layer->path.dentry || d_is_negative(layer->path.dentry)) {
-		memset(&copy->path, 0, sizeof(copy->path));
-		copy->mnt = NULL;
-	} else {
-		if (!refcount_inc_not_zero(&layer->mnt->ref))
-			return false;
-		if (!lockref_get_not_dead(&layer->path.dentry->d_lockref)) {
-			bl_mnt_put(layer->mnt);
-			return false;
-		}
-	}
-	step->nr++;
-	return true;
+	bl_basis_put(step->basis);
+	bl_bind_put(step->bind);
 }
 
 /* The root of a tree that is itself a merged link, over the carrier. */
-static struct bl_basis *bl_step_from_root(struct bl_step *step,
-					  struct bl_tree *tree,
-					  unsigned long gen)
+static bool bl_step_from_root(struct bl_step *step, struct bl_tree *tree)
 {
 	const struct bl_link *link = rcu_dereference(tree->link);
-	const struct bl_bind *bind;
-	struct bl_layer layer = {};
+	struct bl_bind *bind;
 
 	/* The table tells of what a walk would show. */
-	if (!link || !bl_link_merges(link) || bl_root_link(tree, gen) != link)
-		return NULL;
+	if (!link || !bl_link_merges(link) ||
+	    bl_root_link(tree, step->gen) != link)
+		return false;
 	bind = bl_bind_rcu(link, false);
 	if (!bind || bind->error || bind->inner || bind->viewed ||
-	    !d_is_dir(bind->real.dentry) || !tree->is_dir)
-		return NULL;
-	layer.path = bind->real;
-	layer.mnt = bind->mnt;
-	layer.id = bl_layer_id(0, link);
-	layer.flags = bl_link_mnt_flags(link);
-	if (!bl_step_add(step, &layer))
-		return NULL;
-	layer.path = tree->carrier->real;
-	layer.mnt = tree->carrier->mnt;
-	layer.id = bl_layer_id(0, NULL);
-	layer.flags = 0;
-	if (!bl_step_add(step, &layer))
-		return NULL;
+	    !d_is_dir(bind->real.dentry) || !tree->is_dir ||
+	    !refcount_inc_not_zero(&bind->ref))
+		return false;
+	step->bind = bind;
+	step->basis = bind->basis;
+	refcount_inc(&step->basis->ref);
+	step->root[0] = (struct bl_layer) {
+		.path = bind->real,
+		.mnt = bind->mnt,
+		.id = bl_layer_id(0, link),
+		.flags = bl_link_mnt_flags(link),
+	};
+	step->root[1] = (struct bl_layer) {
+		.path = tree->carrier->real,
+		.mnt = tree->carrier->mnt,
+		.id = bl_layer_id(0, NULL),
+	};
+	step->dirs = step->root;
+	step->nr = 2;
 	step->cred = get_cred_rcu(link->cred);
-	return step->cred ? bind->basis : NULL;
+	return step->cred;
 }
 
-static struct bl_basis *bl_step_from_node(struct bl_step *step,
-					  const struct bl_node *node,
-					  unsigned long gen)
+static bool bl_step_from_node(struct bl_step *step, const struct bl_node *node)
 {
-	const struct bl_layers *layers;
 	struct bl_basis *basis;
-	unsigned int i;
 
-	if (!node || node->gen != gen)
-		return NULL;
+	if (!node || node->gen != step->gen)
+		return false;
 	basis = rcu_dereference(node->basis);
-	layers = basis ? basis->layers : NULL;
-	if (!layers || !bl_basis_valid(basis))
-		return NULL;
-	for (i = 0; i < layers->nr; i++)
-		if (!bl_step_add(step, &layers->layer[i]))
-			return NULL;
-	step->cred = get_cred_rcu(layers->cred);
-	return step->cred ? basis : NULL;
+	if (!basis || !basis->layers || !bl_basis_valid(basis) ||
+	    !refcount_inc_not_zero(&basis->ref))
+		return false;
+	step->basis = basis;
+	step->dirs = basis->layers->layer;
+	step->nr = basis->layers->nr;
+	step->cred = get_cred(basis->layers->cred);
+	return true;
 }
 
 /*
  * Begin at the directory that @dentry is in. False when it is not that simple, or
  * if that changes at this moment.
  */
-static bool bl_step_begin(struct bl_step *step, struct dentry *dentry,
-			  struct bl_proof *proof)
+static bool bl_step_begin(struct bl_step *step, struct dentry *dentry)
 {
 	struct bl_rule_node *rule;
-	struct bl_basis *basis;
 	struct dentry *parent;
-	unsigned long gen;
 	unsigned int seq;
 
+	step->basis = NULL;
+	step->bind = NULL;
+	step->cred = NULL;
+	step->sb = dentry->d_sb;
+	step->nr = 0;
+	step->proved = true;
+	memset(step->found, 0, sizeof(step->found));
+
 	guard(rcu)();
-	gen = bl_rules_generation();
+	step->gen = bl_rules_generation();
 	seq = raw_seqcount_begin(&dentry->d_seq);
 	parent = READ_ONCE(dentry->d_parent);
-	basis = parent == dentry->d_sb->s_root ?
-		bl_step_from_root(step, bl_tree(dentry->d_sb), gen) :
-		bl_step_from_node(step, rcu_dereference(*bl_node_slot(parent)),
-				  gen);
-	if (!basis || !bl_dentry_rule_in(dentry, parent, gen, &rule) || rule)
-		return false;
-	if (proof && !bl_proof_copy(proof, basis))
+	if (parent == dentry ||
+	    !(parent == dentry->d_sb->s_root ?
+	      bl_step_from_root(step, bl_tree(dentry->d_sb)) :
+	      bl_step_from_node(step, rcu_dereference(*bl_node_slot(parent)))) ||
+	    !bl_dentry_rule_in(dentry, parent, step->gen, &rule) || rule)
 		return false;
 	take_dentry_name_snapshot(&step->name, dentry);
 	if (!read_seqcount_retry(&dentry->d_seq, seq))
@@ -229,47 +218,39 @@ static bool bl_step_begin(struct bl_step *step, struct dentry *dentry,
 }
 
 /*
- * Look the name up in @layer, which is where it is from then on. Returns 1 for a
- * directory, 0 for something else, -ENOENT, or -EAGAIN where that does not tell.
+ * Look the name up in one of the directories. Returns 1 for a directory, 0 for
+ * something else, -ENOENT, or -EAGAIN where that does not tell.
  */
-static int bl_step_lookup(struct bl_step *step, struct bl_layer *layer,
-			  unsigned int *seq, struct bl_proof *proof)
+static int bl_step_lookup(struct bl_step *step, unsigned int i)
 {
-	struct path dir = layer->path;
+	const struct bl_layer *dir = &step->dirs[i];
 	const struct qstr *name = &step->name.name;
 	struct dentry *child;
 
-	if (!dir.dentry)
+	if (!dir->path.dentry || d_is_negative(dir->path.dentry))
 		return -ENOENT;
-	if (!d_can_lookup(dir.dentry))
+	if (!d_can_lookup(dir->path.dentry))
 		return -EAGAIN;
-	child = lookup_one_unlocked(mnt_idmap(dir.mnt), name->name, dir.dentry,
-				    name->len);
+	child = bl_lookup_one(dir->mnt, dir->path.dentry, name, false);
 	if (IS_ERR(child))
 		return -EAGAIN;
-	if (proof) {
-		/* Whoever walks in a carrier keeps it for longer. */
-		if (layer->mnt != step->carrier)
-			bl_proof_keep(proof, layer->mnt);
-		bl_proof_add(proof, &dir, child, name->name, name->len, true);
-	}
-	layer->path.dentry = child;
-	dput(dir.dentry);
+	if (!bl_seq_note(&step->found[i], &dir->path, child, name->name,
+			 name->len) || is_idmapped_mnt(dir->mnt->mnt))
+		step->proved = false;
 	/* What is mounted there is found by those who look for mounts. */
 	if (child->d_flags & DCACHE_MANAGED_DENTRY)
 		return -EAGAIN;
-	*seq = read_seqcount_begin(&child->d_seq);
 	if (d_is_negative(child))
 		return -ENOENT;
 	return d_can_lookup(child) ? 1 : 0;
 }
 
 /*
- * Look the name up in all layers, as far as they matter: unlike kinds do not merge.
- * Returns how many of them are kept, or -EAGAIN. @seen is set to the one that is
- * seen, or -1.
+ * Look the name up in all directories, as far as they matter: unlike kinds do not
+ * merge. Returns how many are kept of what was found, or -EAGAIN. @seen is set to
+ * the one that is seen, or -1.
  */
-static int bl_step_all(struct bl_step *step, struct bl_proof *proof, int *seen)
+static int bl_step_all(struct bl_step *step, int *seen)
 {
 	unsigned int i, nr = step->nr;
 	unsigned long missing = 0;
@@ -277,12 +258,11 @@ static int bl_step_all(struct bl_step *step, struct bl_proof *proof, int *seen)
 
 	*seen = -1;
 	for (i = 0; i < step->nr; i++) {
-		ret = bl_step_lookup(step, &step->layers[i], &step->seq[i],
-				     proof);
+		ret = bl_step_lookup(step, i);
 		if (ret == -EAGAIN)
 			return ret;
 		if (ret == -ENOENT) {
-			if (step->layers[i].path.dentry)
+			if (step->found[i].dentry)
 				missing |= BIT(i);
 			continue;
 		}
@@ -296,11 +276,24 @@ static int bl_step_all(struct bl_step *step, struct bl_proof *proof, int *seen)
 	}
 	/* What was made meanwhile hides what was found beneath. */
 	for (i = 0; i < nr; i++)
-		if ((missing & BIT(i)) &&
-		    read_seqcount_retry(&step->layers[i].path.dentry->d_seq,
-					step->seq[i]))
+		if ((missing & BIT(i)) && !bl_seq_same(&step->found[i]))
 			return -EAGAIN;
 	return nr;
+}
+
+/* What was found in @dirs[@i], as a layer without references; false for nothing. */
+static bool bl_step_layer(const struct bl_step *step, unsigned int i,
+			  struct bl_layer *layer)
+{
+	*layer = step->dirs[i];
+	layer->path.dentry = step->found[i].dentry;
+	if (layer->path.dentry) {
+		layer->path.mnt = layer->mnt->mnt;
+		return true;
+	}
+	layer->path.mnt = NULL;
+	layer->mnt = NULL;
+	return false;
 }
 
 /**
@@ -308,27 +301,25 @@ static int bl_step_all(struct bl_step *step, struct bl_proof *proof, int *seen)
  * @dentry: dentry of a tree
  * @where: what it leads to; set only if something is returned
  * @mnt: as bl_dentry_walk() has it
- * @proof: gets what the walk went by, or NULL
  * @err: set to what bl_dentry_walk() returns
  *
  * Return: false when it takes a walk to tell.
  */
 bool bl_step_walk(struct dentry *dentry, struct bl_where *where,
-		  struct bl_mnt **mnt, struct bl_proof *proof, int *err)
+		  struct bl_mnt **mnt, int *err)
 {
-	const struct bl_layer *layer;
+	struct bl_layer *layer;
 	struct bl_step step;
-	int i, nr, seen;
+	int nr = -EAGAIN, seen;
 
-	step.nr = 0;
-	step.carrier = bl_tree(dentry->d_sb)->carrier->mnt;
-	step.cred = NULL;
-	if (IS_ROOT(dentry) || !bl_step_begin(&step, dentry, proof))
-		goto walk;
-	nr = bl_step_all(&step, proof, &seen);
-	release_dentry_name_snapshot(&step.name);
-	if (nr < 0)
-		goto walk;
+	if (bl_step_begin(&step, dentry)) {
+		nr = bl_step_all(&step, &seen);
+		release_dentry_name_snapshot(&step.name);
+	}
+	if (nr < 0) {
+		bl_step_drop(&step);
+		return false;
+	}
 
 	memset(where, 0, sizeof(*where));
 	*mnt = NULL;
@@ -338,15 +329,13 @@ bool bl_step_walk(struct dentry *dentry, struct bl_where *where,
 		*err = -ENOMEM;
 		return true;
 	}
-	for (i = 0; i < nr; i++) {
-		where->layers[i] = step.layers[i];
-		mntget(step.layers[i].path.mnt);
-		step.layers[i].path.dentry = NULL;
-		step.layers[i].mnt = NULL;
+	for (layer = where->layers; where->nr < nr; where->nr++, layer++) {
+		if (!bl_step_layer(&step, where->nr, layer))
+			continue;
+		path_get(&layer->path);
+		bl_mnt_hold(layer->mnt);
 	}
-	where->nr = nr;
-	where->cred = step.cred;
-	step.cred = NULL;
+	where->cred = get_cred(step.cred);
 	bl_step_drop(&step);
 
 	where->linked = true;
@@ -363,7 +352,101 @@ bool bl_step_walk(struct dentry *dentry, struct bl_where *where,
 	}
 	*err = seen < 0 ? -ENOENT : 0;
 	return true;
-walk:
+}
+
+/* What the step went by, or NULL. */
+static struct bl_basis *bl_step_basis(const struct bl_step *step)
+{
+	const struct bl_mnt *carrier;
+	struct bl_basis *basis;
+	struct bl_seq found[BL_STEP_LAYERS];
+	unsigned int i, n = 0;
+
+	if (!step->proved)
+		return NULL;
+	for (i = 0; i < step->nr; i++)
+		if (step->found[i].dentry)
+			found[n++] = step->found[i];
+	basis = bl_basis_step(step->basis, found, n);
+	if (!basis || !n)
+		return basis;
+	/* Whoever walks in a carrier keeps it for longer. */
+	carrier = bl_tree(step->sb)->carrier->mnt;
+	for (i = 0; i < step->nr; i++)
+		if (step->found[i].dentry && step->dirs[i].mnt != carrier)
+			basis->mnts[basis->nr_mnts++] =
+				bl_mnt_hold(step->dirs[i].mnt);
+	return basis;
+}
+
+/* Remember what was found as the layers of a directory. */
+static struct bl_layers *bl_step_layers(const struct bl_step *step,
+					unsigned int nr)
+{
+	struct bl_layers *layers;
+	unsigned int i;
+
+	layers = kmalloc(struct_size(layers, layer, nr), GFP_KERNEL_ACCOUNT);
+	if (!layers)
+		return NULL;
+	layers->cred = get_cred(step->cred);
+	layers->nr = nr;
+	for (i = 0; i < nr; i++) {
+		if (!bl_step_layer(step, i, &layers->layer[i]))
+			continue;
+		dget(layers->layer[i].path.dentry);
+		bl_mnt_hold(layers->layer[i].mnt);
+	}
+	return layers;
+}
+
+/**
+ * bl_step_node - what a name stands for, by one step
+ * @dentry: dentry of a tree
+ *
+ * Return: as bl_node_get(), or NULL when it takes a walk to tell.
+ */
+struct bl_node *bl_step_node(struct dentry *dentry)
+{
+	struct bl_basis *basis;
+	struct dentry *shown;
+	struct bl_node *node;
+	struct bl_step step;
+	int nr, seen;
+	u64 ticket;
+
+	if (!bl_step_begin(&step, dentry)) {
+		bl_step_drop(&step);
+		return NULL;
+	}
+	ticket = bl_node_ticket();
+	nr = bl_step_all(&step, &seen);
+	release_dentry_name_snapshot(&step.name);
+	if (nr < 0) {
+		bl_step_drop(&step);
+		return NULL;
+	}
+
+	/* Where nothing is seen, it is missing in the first. */
+	shown = step.found[max(seen, 0)].dentry;
+	node = bl_node_alloc(shown ? step.dirs[max(seen, 0)].mnt : NULL);
+	if (IS_ERR(node)) {
+		bl_step_drop(&step);
+		return node;
+	}
+	node->gen = step.gen;
+	node->ticket = ticket;
+	node->viewed = true;
+	if (shown) {
+		node->real.dentry = dget(shown);
+		node->inode = d_inode(shown);
+	}
+	node->merged = node->inode && S_ISDIR(node->inode->i_mode);
+	basis = bl_step_basis(&step);
+	if (basis && node->merged && seen >= 0)
+		basis->layers = bl_step_layers(&step, nr);
+	RCU_INIT_POINTER(node->basis, basis);
+	node->check = !basis;
 	bl_step_drop(&step);
-	return false;
+	return node;
 }

@@ -1696,7 +1696,7 @@ static unsigned int bl_tree_forget_stale(struct super_block *sb,
 	while (freed) {
 		basis = freed;
 		freed = basis->next;
-		bl_basis_free(basis);
+		bl_basis_put(basis);
 	}
 	return n;
 }

@@ -53,16 +53,6 @@ static void bl_proof_drop(struct bl_seq *chain, unsigned int nr,
 		bl_mnt_put(mnts[--nr_mnts]);
 }
 
-static void bl_proof_reset(struct bl_proof *proof)
-{
-	proof->nr = 0;
-	proof->nr_mnts = 0;
-	/* First the counts, then what they are to prove. */
-	proof->ok = bl_watch_event(&proof->event);
-	proof->renames = read_seqbegin(&rename_lock);
-	proof->gen = bl_rules_generation();
-}
-
 /**
  * bl_proof_begin - begin to note what a walk goes by
  *
@@ -72,55 +62,15 @@ struct bl_proof *bl_proof_begin(void)
 {
 	struct bl_proof *proof = kmalloc(sizeof(*proof), GFP_KERNEL);
 
-	if (proof)
-		bl_proof_reset(proof);
+	if (!proof)
+		return NULL;
+	proof->nr = 0;
+	proof->nr_mnts = 0;
+	/* First the counts, then what they are to prove. */
+	proof->ok = bl_watch_event(&proof->event);
+	proof->renames = read_seqbegin(&rename_lock);
+	proof->gen = bl_rules_generation();
 	return proof;
-}
-
-/**
- * bl_proof_again - begin once more
- * @proof: proof
- */
-void bl_proof_again(struct bl_proof *proof)
-{
-	bl_proof_drop(proof->chain, proof->nr, proof->mnts, proof->nr_mnts);
-	bl_proof_reset(proof);
-}
-
-/**
- * bl_proof_copy - go on from where another walk has come to
- * @proof: empty proof
- * @basis: what that walk went by, which is valid
- *
- * Its last steps are the way there now, which the caller is not asked for.
- *
- * Context: RCU read side; what @basis pins may be let go of at this moment.
- * Return: whether there is anything to go on from.
- */
-bool bl_proof_copy(struct bl_proof *proof, const struct bl_basis *basis)
-{
-	struct bl_seq *seq;
-	unsigned int i;
-
-	if (!proof->ok || basis->nr > BL_PROOF_DENTRIES)
-		return false;
-	proof->event = basis->event;
-	proof->gen = basis->gen;
-	proof->renames = READ_ONCE(basis->renames);
-	for (i = 0; i < basis->nr_mnts; i++) {
-		if (!refcount_inc_not_zero(&basis->mnts[i]->ref))
-			return false;
-		proof->mnts[proof->nr_mnts++] = basis->mnts[i];
-	}
-	for (i = 0; i < basis->nr; i++) {
-		if (!lockref_get_not_dead(&basis->chain[i].dentry->d_lockref))
-			return false;
-		seq = &proof->chain[proof->nr++];
-		*seq = basis->chain[i];
-		if (seq->kind == BL_SEQ_SEARCHED)
-			seq->kind = BL_SEQ_END;
-	}
-	return true;
 }
 
 static bool bl_proof_keeps(const struct bl_proof *proof,
@@ -132,21 +82,6 @@ static bool bl_proof_keeps(const struct bl_proof *proof,
 		if (proof->mnts[i]->mnt->mnt_sb == sb)
 			return true;
 	return false;
-}
-
-/**
- * bl_proof_keep - as bl_proof_mnt(), by a private mount
- * @proof: proof
- * @mnt: private mount of the filesystem, held by the caller
- */
-void bl_proof_keep(struct bl_proof *proof, struct bl_mnt *mnt)
-{
-	if (!proof->ok || bl_proof_keeps(proof, mnt->mnt->mnt_sb))
-		return;
-	if (proof->nr_mnts < BL_PROOF_MNTS)
-		proof->mnts[proof->nr_mnts++] = bl_mnt_hold(mnt);
-	else
-		proof->ok = false;
 }
 
 /**
@@ -168,6 +103,30 @@ void bl_proof_mnt(struct bl_proof *proof, const struct path *path)
 }
 
 /**
+ * bl_seq_note - begin to watch what a name was found to be
+ * @seq: filled in, but for its kind; @child is borrowed
+ * @dir: directory that it was looked for in
+ * @child: what was found, may be negative
+ * @name: the name, need not end in NUL
+ * @len: bytes of @name
+ *
+ * Return: whether it is that at this moment, and the dcache is told of all changes.
+ */
+bool bl_seq_note(struct bl_seq *seq, const struct path *dir,
+		 struct dentry *child, const char *name, unsigned int len)
+{
+	bool ok;
+
+	seq->dentry = child;
+	spin_lock(&child->d_lock);
+	ok = child->d_parent == dir->dentry && !d_unhashed(child) &&
+	     child->d_name.len == len && !memcmp(child->d_name.name, name, len);
+	seq->seq = read_seqcount_begin(&child->d_seq);
+	spin_unlock(&child->d_lock);
+	return ok && !(child->d_flags & DCACHE_OP_REVALIDATE);
+}
+
+/**
  * bl_proof_add - note what a name was found to be
  * @proof: proof
  * @dir: directory that it was looked for in, in a mount that is kept
@@ -182,28 +141,18 @@ void bl_proof_add(struct bl_proof *proof, const struct path *dir,
 {
 	struct bl_seq *seq;
 	unsigned int i;
-	bool ok;
 
 	if (!proof->ok)
 		return;
-	if (proof->nr == BL_PROOF_DENTRIES ||
-	    (child->d_flags & DCACHE_OP_REVALIDATE) ||
-	    (caller && is_idmapped_mnt(dir->mnt))) {
-		proof->ok = false;
-		return;
-	}
 	seq = &proof->chain[proof->nr];
-	seq->kind = caller ? BL_SEQ_SEARCHED : BL_SEQ_END;
-	spin_lock(&child->d_lock);
-	ok = child->d_parent == dir->dentry && !d_unhashed(child) &&
-	     child->d_name.len == len && !memcmp(child->d_name.name, name, len);
-	seq->seq = read_seqcount_begin(&child->d_seq);
-	spin_unlock(&child->d_lock);
-	if (!ok) {
+	if (proof->nr == BL_PROOF_DENTRIES ||
+	    (caller && is_idmapped_mnt(dir->mnt)) ||
+	    !bl_seq_note(seq, dir, child, name, len)) {
 		proof->ok = false;
 		return;
 	}
-	seq->dentry = dget(child);
+	seq->kind = caller ? BL_SEQ_SEARCHED : BL_SEQ_END;
+	dget(child);
 	/* If it turned negative meanwhile its sequence has changed. */
 	if (d_is_positive(child) && bl_sb_keeps(child->d_sb))
 		for (i = 0; i < proof->nr; i++)
@@ -239,6 +188,8 @@ struct bl_basis *bl_proof_end(struct bl_proof *proof, int err)
 	}
 
 	/* The references go along. */
+	refcount_set(&basis->ref, 1);
+	basis->up = NULL;
 	basis->gen = proof->gen;
 	basis->event = proof->event;
 	basis->renames = proof->renames;
@@ -259,17 +210,87 @@ struct bl_basis *bl_proof_end(struct bl_proof *proof, int err)
 	return basis;
 }
 
-/**
- * bl_basis_free - let go of what a walk went by, after a grace period
- * @basis: basis or NULL
+/*
+ * Whether @dentry, which was looked up in a step before, is there as long as what
+ * was found in it is.
  */
-void bl_basis_free(struct bl_basis *basis)
+static bool bl_basis_covers(const struct bl_seq *found, unsigned int nr,
+			    const struct dentry *dentry)
 {
+	for (; nr; nr--, found++)
+		if (READ_ONCE(found->dentry->d_parent) == dentry &&
+		    d_is_positive(found->dentry) &&
+		    bl_sb_keeps(dentry->d_sb))
+			return true;
+	return false;
+}
+
+/**
+ * bl_basis_step - what a walk goes by that makes one more step
+ * @up: what it went by until there, which is valid
+ * @found: what was found then, with the caller's credentials; by bl_seq_note()
+ * @nr: entries of @found
+ *
+ * Return: the basis with references of its own, or NULL for -ENOMEM. The caller
+ * adds @mnts.
+ */
+struct bl_basis *bl_basis_step(struct bl_basis *up, const struct bl_seq *found,
+			       unsigned int nr)
+{
+	const struct bl_seq *seq, *end = up->chain + up->ends;
+	unsigned int n = nr, i;
+	struct bl_basis *basis;
+
+	for (seq = up->chain; seq < end; seq++)
+		n += !bl_basis_covers(found, nr, seq->dentry);
+	basis = kmalloc(struct_size(basis, chain, n), GFP_KERNEL_ACCOUNT);
 	if (!basis)
-		return;
-	bl_layers_free(basis->layers);
-	bl_proof_drop(basis->chain, basis->nr, basis->mnts, basis->nr_mnts);
-	kfree_rcu(basis, rcu);
+		return NULL;
+	refcount_set(&basis->ref, 1);
+	refcount_inc(&up->ref);
+	basis->up = up;
+	basis->gen = up->gen;
+	basis->event = up->event;
+	basis->renames = READ_ONCE(up->renames);
+	basis->searched = nr;
+	basis->nr = n;
+	basis->nr_mnts = 0;
+	basis->layers = NULL;
+	for (i = 0; i < nr; i++) {
+		basis->chain[i] = found[i];
+		basis->chain[i].kind = BL_SEQ_SEARCHED;
+	}
+	/* One that has moved meanwhile may be covered no more, but has changed. */
+	for (seq = up->chain; seq < end && i < n; seq++) {
+		if (bl_basis_covers(found, nr, seq->dentry))
+			continue;
+		basis->chain[i] = *seq;
+		basis->chain[i++].kind = BL_SEQ_END;
+	}
+	basis->nr = i;
+	basis->ends = i;
+	while (i)
+		dget(basis->chain[--i].dentry);
+	return basis;
+}
+
+/**
+ * bl_basis_put - drop a reference to what a walk went by
+ * @basis: basis or NULL
+ *
+ * What it pins is let go of with the last one, and it is freed after a grace period.
+ */
+void bl_basis_put(struct bl_basis *basis)
+{
+	struct bl_basis *up;
+
+	for (; basis && refcount_dec_and_test(&basis->ref); basis = up) {
+		up = basis->up;
+		bl_layers_free(basis->layers);
+		bl_proof_drop(basis->chain, basis->nr, basis->mnts,
+			      basis->nr_mnts);
+		kfree_rcu(basis, rcu);
+	}
 }
 
 /**
@@ -278,11 +299,13 @@ void bl_basis_free(struct bl_basis *basis)
  */
 bool bl_basis_stale(const struct bl_basis *basis)
 {
+	const struct bl_basis *up;
 	unsigned int i;
 
-	for (i = 0; i < basis->nr_mnts; i++)
-		if (READ_ONCE(basis->mnts[i]->stale))
-			return true;
+	for (up = basis; up; up = up->up)
+		for (i = 0; i < up->nr_mnts; i++)
+			if (READ_ONCE(up->mnts[i]->stale))
+				return true;
 	return basis->layers && bl_layers_stale(basis->layers);
 }
 
@@ -298,14 +321,16 @@ bool bl_basis_stale(const struct bl_basis *basis)
 bool bl_basis_unmoved(struct bl_basis *basis)
 {
 	unsigned int renames = read_seqbegin(&rename_lock);
+	const struct bl_basis *up;
 	unsigned int i;
 
 	if (basis->gen != bl_rules_generation() ||
 	    basis->event != READ_ONCE(bl_watch_events))
 		return false;
-	for (i = 0; i < basis->nr; i++)
-		if (!bl_seq_same(&basis->chain[i]))
-			return false;
+	for (up = basis; up; up = up->up)
+		for (i = 0; i < up->nr; i++)
+			if (!bl_seq_same(&up->chain[i]))
+				return false;
 	if (!read_seqretry(&rename_lock, renames))
 		WRITE_ONCE(basis->renames, renames);
 	return true;
