@@ -253,6 +253,9 @@ static struct bl_bind *bl_bind_make(struct bl_where *where, int err)
 	bind->inner = where->inner;
 	bind->viewed = where->viewed;
 	bind->merged = where->merged;
+	bind->flat = where->flat && !where->merged;
+	bind->flags = where->flags;
+	bind->id = where->id;
 	bind->mnt = mnt;
 	if (mnt) {
 		bind->real.mnt = mnt->mnt;
@@ -273,7 +276,7 @@ static struct bl_bind *bl_bind_same(struct bl_link *link, struct bl_bind *bind)
 	if (old && (old->basis || old->real.dentry != bind->real.dentry ||
 		    old->mnt != bind->mnt || old->error != bind->error ||
 		    old->inner != bind->inner || old->viewed != bind->viewed ||
-		    old->merged != bind->merged ||
+		    old->merged != bind->merged || old->flat != bind->flat ||
 		    !refcount_inc_not_zero(&old->ref)))
 		old = NULL;
 	rcu_read_unlock();

@@ -576,7 +576,8 @@ struct bl_layer {
  *	below it, and what is mounted there on the tree
  * @linked: it is inside of a link
  * @merged: it is inside of a merged link
- * @flat: what is below it is just in @layers, but for its own rules and mounts
+ * @flat: what is below it is just in @layers, or without @merged in @path, but for
+ *	its own rules and mounts
  */
 struct bl_where {
 	struct path path;
@@ -634,12 +635,13 @@ int bl_walk_rules(struct bl_tree *tree, const char *path,
 		  struct bl_rule_node **dirs, struct bl_space **spaces,
 		  int max);
 
-/* layers.c: one step in a directory that is made of several */
+/* layers.c: one step in a directory that was walked to */
 
 /**
- * struct bl_layers - what a directory inside of a merged link is made of
+ * struct bl_layers - what a directory inside of a link is made of
  * @rcu: readers
- * @cred: credentials of the creator of the link whose backing is the first
+ * @cred: credentials of the creator of the link whose backing is the first, or NULL
+ * @merged: it is inside of a merged link; otherwise there is one
  * @nr: entries of @layer
  * @layer: as struct bl_where has them, but the mounts belong to the private ones
  *
@@ -648,11 +650,13 @@ int bl_walk_rules(struct bl_tree *tree, const char *path,
 struct bl_layers {
 	struct rcu_head rcu;
 	const struct cred *cred;
+	bool merged;
 	unsigned int nr;
 	struct bl_layer layer[] __counted_by(nr);
 };
 
-struct bl_layers *bl_layers_make(const struct bl_where *where);
+struct bl_layers *bl_layers_make(const struct bl_where *where,
+				 struct bl_mnt *mnt);
 void bl_layers_free(struct bl_layers *layers);
 bool bl_layers_stale(const struct bl_layers *layers);
 bool bl_step_walk(struct dentry *dentry, struct bl_where *where,
@@ -672,6 +676,9 @@ struct bl_node *bl_step_node(struct dentry *dentry);
  * @inner: see struct bl_where
  * @viewed: see struct bl_where
  * @merged: see struct bl_where
+ * @flat: so, but without @merged
+ * @id: see struct bl_where; of what the link shows
+ * @flags: so
  * @basis: while it holds following the link would give the same; NULL when every
  *	use has to follow it again
  *
@@ -687,6 +694,9 @@ struct bl_bind {
 	bool inner;
 	bool viewed;
 	bool merged;
+	bool flat;
+	int flags;
+	u64 id;
 };
 
 struct bl_bind *bl_bind_fixed(const struct path *path);

@@ -1172,8 +1172,8 @@ static struct bl_node *bl_node_walked(struct dentry *dentry, bool *linked)
 		}
 		node->merged = where.merged && node->inode &&
 			       S_ISDIR(node->inode->i_mode);
-		if (basis && node->merged)
-			basis->layers = bl_layers_make(&where);
+		if (basis && node->inode && S_ISDIR(node->inode->i_mode))
+			basis->layers = bl_layers_make(&where, mnt);
 	} else {
 		bl_basis_put(basis);
 	}

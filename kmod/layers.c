@@ -1,15 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * One step in a directory that is made of several.
+ * One step in a directory that was walked to.
  *
- * What is at a name inside of a merged link is found by a walk of its path, from
- * the root of the tree. But while the proof of what its directory is made of
- * holds, walking there again would lead to the same directories, and all that is
- * left is the last step: to look the name up in each of them. What that finds is
- * proved by what proves the directory, and by what was looked up.
+ * What is at a name inside of a merged link, or of one whose backing is in a tree,
+ * is found by a walk of its path, from the root of the tree. But while the proof of
+ * what its directory is made of holds, walking there again would lead to the same
+ * directories, and all that is left is the last step: to look the name up in each
+ * of them. What that finds is proved by what proves the directory, and by what was
+ * looked up.
  *
- * That goes where nothing else decides about the name: no rules, no views of
- * backing paths that are in trees, no mounts. Otherwise there is a walk.
+ * That goes where nothing else decides about the name: no rules, in no view, and no
+ * mounts. Otherwise there is a walk.
  */
 
 #include <linux/cred.h>
@@ -27,14 +28,15 @@
  * struct bl_step - a step that is being made
  * @name: what is looked up
  * @basis: what proves the directories, with a reference
- * @bind: keeps the first of the root's, or NULL
+ * @bind: keeps the first of @link, or NULL
  * @cred: see struct bl_where; with a reference
  * @sb: tree
  * @gen: generation of the rules
  * @nr: entries of @dirs
  * @dirs: directories in which it is looked up, top first, or what is missing
  *	instead; kept by @basis, or by @bind and the tree
- * @root: @dirs of the root of a tree
+ * @link: @dirs of the root of a tree, or of the name of a link
+ * @merged: see struct bl_layers
  * @found: what was found in each, with a reference, or NULL
  * @proved: all of @found can be watched
  */
@@ -47,35 +49,44 @@ struct bl_step {
 	unsigned long gen;
 	unsigned int nr;
 	const struct bl_layer *dirs;
-	struct bl_layer root[2];
+	struct bl_layer link[2];
 	struct bl_seq found[BL_STEP_LAYERS];
 	bool proved;
+	bool merged;
 };
 
 /**
  * bl_layers_make - remember what a directory is made of
  * @where: what a walk found
+ * @mnt: private mount of that
  *
  * Return: what bl_layers_free() takes, or NULL where a step from there is not
  * that simple.
  */
-struct bl_layers *bl_layers_make(const struct bl_where *where)
+struct bl_layers *bl_layers_make(const struct bl_where *where,
+				 struct bl_mnt *mnt)
 {
+	const struct bl_layer one = {
+		.path = where->path,
+		.mnt = mnt,
+		.id = where->id,
+		.flags = where->flags,
+	};
+	unsigned int i, nr = where->merged ? where->nr : 1;
 	struct bl_layers *layers;
 	struct bl_layer *layer;
-	unsigned int i;
 
-	if (!where->flat || where->nr > BL_STEP_LAYERS)
+	if (!where->flat || nr > BL_STEP_LAYERS)
 		return NULL;
-	layers = kmalloc(struct_size(layers, layer, where->nr),
-			 GFP_KERNEL_ACCOUNT);
+	layers = kmalloc(struct_size(layers, layer, nr), GFP_KERNEL_ACCOUNT);
 	if (!layers)
 		return NULL;
 	layers->cred = get_cred(where->cred);
-	layers->nr = where->nr;
-	for (i = 0; i < layers->nr; i++) {
+	layers->merged = where->merged;
+	layers->nr = nr;
+	for (i = 0; i < nr; i++) {
 		layer = &layers->layer[i];
-		*layer = where->layers[i];
+		*layer = where->merged ? where->layers[i] : one;
 		if (!layer->path.dentry)
 			continue;
 		layer->path.mnt = layer->mnt->mnt;
@@ -130,37 +141,51 @@ static void bl_step_drop(struct bl_step *step)
 	bl_bind_put(step->bind);
 }
 
-/* The root of a tree that is itself a merged link, over the carrier. */
+/* Begin with what a link is bound to, of which @bind is valid now. */
+static bool bl_step_from_bind(struct bl_step *step, struct bl_bind *bind)
+{
+	if (bind->error || bind->inner || !d_is_dir(bind->real.dentry) ||
+	    !refcount_inc_not_zero(&bind->ref))
+		return false;
+	step->bind = bind;
+	step->basis = bind->basis;
+	refcount_inc(&step->basis->ref);
+	step->link[0] = (struct bl_layer) {
+		.path = bind->real,
+		.mnt = bind->mnt,
+		.id = bind->id,
+		.flags = bind->flags,
+	};
+	step->dirs = step->link;
+	step->nr = 1;
+	return true;
+}
+
+/* The root of a tree that is itself a link; over the carrier if it is merged. */
 static bool bl_step_from_root(struct bl_step *step, struct bl_tree *tree)
 {
 	const struct bl_link *link = rcu_dereference(tree->link);
 	struct bl_bind *bind;
 
 	/* The table tells of what a walk would show. */
-	if (!link || !bl_link_merges(link) ||
-	    bl_root_link(tree, step->gen) != link)
+	if (!link || !tree->is_dir || bl_root_link(tree, step->gen) != link)
 		return false;
 	bind = bl_bind_rcu(link, false);
-	if (!bind || bind->error || bind->inner || bind->viewed ||
-	    !d_is_dir(bind->real.dentry) || !tree->is_dir ||
-	    !refcount_inc_not_zero(&bind->ref))
+	if (!bind)
 		return false;
-	step->bind = bind;
-	step->basis = bind->basis;
-	refcount_inc(&step->basis->ref);
-	step->root[0] = (struct bl_layer) {
-		.path = bind->real,
-		.mnt = bind->mnt,
-		.id = bl_layer_id(0, link),
-		.flags = bl_link_mnt_flags(link),
-	};
-	step->root[1] = (struct bl_layer) {
+	if (!bl_link_merges(link))
+		return bind->flat && bl_step_from_bind(step, bind);
+	if (bind->viewed || !bl_step_from_bind(step, bind))
+		return false;
+	step->link[0].id = bl_layer_id(0, link);
+	step->link[0].flags = bl_link_mnt_flags(link);
+	step->link[1] = (struct bl_layer) {
 		.path = tree->carrier->real,
 		.mnt = tree->carrier->mnt,
 		.id = bl_layer_id(0, NULL),
 	};
-	step->dirs = step->root;
 	step->nr = 2;
+	step->merged = true;
 	step->cred = get_cred_rcu(link->cred);
 	return step->cred;
 }
@@ -168,9 +193,16 @@ static bool bl_step_from_root(struct bl_step *step, struct bl_tree *tree)
 static bool bl_step_from_node(struct bl_step *step, const struct bl_node *node)
 {
 	struct bl_basis *basis;
+	struct bl_bind *bind;
 
 	if (!node || node->gen != step->gen)
 		return false;
+	bind = node->bind;
+	/* With that generation the link is on the table, and not freed. */
+	if (bind)
+		return bind->flat && node->link &&
+		       rcu_access_pointer(node->link->bind) == bind &&
+		       bl_bind_valid(bind) && bl_step_from_bind(step, bind);
 	basis = rcu_dereference(node->basis);
 	if (!basis || !basis->layers || !bl_basis_valid(basis) ||
 	    !refcount_inc_not_zero(&basis->ref))
@@ -178,6 +210,7 @@ static bool bl_step_from_node(struct bl_step *step, const struct bl_node *node)
 	step->basis = basis;
 	step->dirs = basis->layers->layer;
 	step->nr = basis->layers->nr;
+	step->merged = basis->layers->merged;
 	step->cred = get_cred(basis->layers->cred);
 	return true;
 }
@@ -198,6 +231,7 @@ static bool bl_step_begin(struct bl_step *step, struct dentry *dentry)
 	step->sb = dentry->d_sb;
 	step->nr = 0;
 	step->proved = true;
+	step->merged = false;
 	memset(step->found, 0, sizeof(step->found));
 
 	guard(rcu)();
@@ -296,6 +330,25 @@ static bool bl_step_layer(const struct bl_step *step, unsigned int i,
 	return false;
 }
 
+/* Add what is merged to @where. */
+static bool bl_step_where(const struct bl_step *step, struct bl_where *where,
+			  unsigned int nr)
+{
+	struct bl_layer *layer;
+
+	where->layers = kcalloc(nr, sizeof(*where->layers), GFP_KERNEL);
+	if (!where->layers)
+		return false;
+	for (layer = where->layers; where->nr < nr; where->nr++, layer++) {
+		if (!bl_step_layer(step, where->nr, layer))
+			continue;
+		path_get(&layer->path);
+		bl_mnt_hold(layer->mnt);
+	}
+	where->cred = get_cred(step->cred);
+	return true;
+}
+
 /**
  * bl_step_walk - bl_dentry_walk() by one step
  * @dentry: dentry of a tree
@@ -308,7 +361,7 @@ static bool bl_step_layer(const struct bl_step *step, unsigned int i,
 bool bl_step_walk(struct dentry *dentry, struct bl_where *where,
 		  struct bl_mnt **mnt, int *err)
 {
-	struct bl_layer *layer;
+	struct bl_layer layer;
 	struct bl_step step;
 	int nr = -EAGAIN, seen;
 
@@ -323,34 +376,21 @@ bool bl_step_walk(struct dentry *dentry, struct bl_where *where,
 
 	memset(where, 0, sizeof(*where));
 	*mnt = NULL;
-	where->layers = kcalloc(nr, sizeof(*where->layers), GFP_KERNEL);
-	if (!where->layers) {
-		bl_step_drop(&step);
-		*err = -ENOMEM;
-		return true;
-	}
-	for (layer = where->layers; where->nr < nr; where->nr++, layer++) {
-		if (!bl_step_layer(&step, where->nr, layer))
-			continue;
-		path_get(&layer->path);
-		bl_mnt_hold(layer->mnt);
-	}
-	where->cred = get_cred(step.cred);
-	bl_step_drop(&step);
-
-	where->linked = true;
-	where->merged = true;
-	where->viewed = true;
-	where->flat = seen >= 0;
-	layer = &where->layers[max(seen, 0)];
-	where->id = layer->id;
-	where->flags = layer->flags;
-	if (layer->path.dentry) {
-		where->path = layer->path;
-		path_get(&where->path);
-		*mnt = bl_mnt_hold(layer->mnt);
-	}
 	*err = seen < 0 ? -ENOENT : 0;
+	if (bl_step_layer(&step, max(seen, 0), &layer)) {
+		where->path = layer.path;
+		path_get(&where->path);
+		*mnt = bl_mnt_hold(layer.mnt);
+	}
+	where->id = layer.id;
+	where->flags = layer.flags;
+	where->linked = true;
+	where->viewed = true;
+	where->merged = step.merged;
+	where->flat = seen >= 0;
+	if (where->merged && !bl_step_where(&step, where, nr))
+		*err = -ENOMEM;
+	bl_step_drop(&step);
 	return true;
 }
 
@@ -390,6 +430,7 @@ static struct bl_layers *bl_step_layers(const struct bl_step *step,
 	if (!layers)
 		return NULL;
 	layers->cred = get_cred(step->cred);
+	layers->merged = step->merged;
 	layers->nr = nr;
 	for (i = 0; i < nr; i++) {
 		if (!bl_step_layer(step, i, &layers->layer[i]))
@@ -414,6 +455,7 @@ struct bl_node *bl_step_node(struct dentry *dentry)
 	struct bl_step step;
 	int nr, seen;
 	u64 ticket;
+	bool dir;
 
 	if (!bl_step_begin(&step, dentry)) {
 		bl_step_drop(&step);
@@ -441,9 +483,10 @@ struct bl_node *bl_step_node(struct dentry *dentry)
 		node->real.dentry = dget(shown);
 		node->inode = d_inode(shown);
 	}
-	node->merged = node->inode && S_ISDIR(node->inode->i_mode);
+	dir = node->inode && S_ISDIR(node->inode->i_mode);
+	node->merged = dir && step.merged;
 	basis = bl_step_basis(&step);
-	if (basis && node->merged && seen >= 0)
+	if (basis && dir && seen >= 0)
 		basis->layers = bl_step_layers(&step, nr);
 	RCU_INIT_POINTER(node->basis, basis);
 	node->check = !basis;

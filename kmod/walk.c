@@ -1127,11 +1127,26 @@ static bool bl_pos_flat(const struct bl_pos *pos)
 }
 
 /*
+ * Whether names below @pos, which no rules are below, are found in one directory,
+ * whatever views it is seen in: nothing is mounted there in any of them, or that was
+ * counted since. @own as above.
+ */
+static bool bl_pos_single(const struct bl_pos *pos, bool own)
+{
+	for (; pos; pos = pos->inner, own = true)
+		if (pos->way || pos->lost || pos->under ||
+		    (own && pos->dentry &&
+		     !hlist_empty(&pos->dentry->d_children)))
+			return false;
+	return true;
+}
+
+/*
  * Say what @pos, to which a walk came with @err, is to others. @outer: its own
- * rules count, too. Returns @err or -ENOMEM.
+ * rules count, too. @id is what it is inside of. Returns @err or -ENOMEM.
  */
 static int bl_where_set(struct bl_where *where, struct bl_pos *pos, int err,
-			bool outer)
+			bool outer, u64 id)
 {
 	const struct bl_layer *layer;
 	const struct bl_pos *at;
@@ -1151,7 +1166,7 @@ static int bl_where_set(struct bl_where *where, struct bl_pos *pos, int err,
 					sizeof(*where->layers), GFP_KERNEL);
 		if (!where->layers)
 			return -ENOMEM;
-		bl_where_gather(where, pos, 0, 0);
+		bl_where_gather(where, pos, id, 0);
 		for (at = pos; at; at = at->inner) {
 			if (!at->link || !at->merged)
 				continue;
@@ -1164,8 +1179,8 @@ static int bl_where_set(struct bl_where *where, struct bl_pos *pos, int err,
 		return err;
 	where->path = *real;
 	path_get(&where->path);
-	where->flat = where->merged && !err && bl_pos_flat(pos);
 	if (where->merged) {
+		where->flat = !err && bl_pos_flat(pos);
 		layer = where->layers;
 		while (!err && layer->path.dentry != real->dentry)
 			layer++;
@@ -1173,6 +1188,9 @@ static int bl_where_set(struct bl_where *where, struct bl_pos *pos, int err,
 		where->flags = layer->flags;
 		return err;
 	}
+	where->flat = !err && !where->inner && (pos->link || id) &&
+		      where->viewed && bl_pos_single(pos, outer);
+	where->id = id;
 	for (at = pos; at; at = at->inner) {
 		where->id = bl_layer_id(where->id, at->link);
 		where->flags |= bl_pos_mnt_flags(at);
@@ -1298,7 +1316,7 @@ int bl_walk_link(struct bl_link *link, struct bl_where *where,
 		walk.symlinks = 0;
 		err = bl_walk_enter(&walk, link, &pos);
 	} while (bl_walk_again(&walk, &pos));
-	err = bl_where_set(where, &pos, err, true);
+	err = bl_where_set(where, &pos, err, true, bl_layer_id(0, link));
 	where->flags |= bl_link_mnt_flags(link);
 	bl_pos_put(&pos);
 	if (err || !where->way)
@@ -1335,7 +1353,7 @@ int bl_walk_path(const struct path *root, const char *path, unsigned int flags,
 			via->len = 0;
 		err = bl_walk_from(&walk, root, path, flags, &pos);
 	} while (bl_walk_again(&walk, &pos));
-	err = bl_where_set(where, &pos, err, false);
+	err = bl_where_set(where, &pos, err, false, 0);
 	bl_pos_put(&pos);
 	return err;
 }
@@ -1452,7 +1470,7 @@ int bl_walk_tree(struct bl_tree *tree, char *path, struct bl_where *where,
 		}
 	}
 	revert_creds(cred);
-	err = bl_where_set(where, &pos, err, false);
+	err = bl_where_set(where, &pos, err, false, 0);
 	bl_pos_put(&pos);
 	return err;
 }

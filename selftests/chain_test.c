@@ -584,6 +584,90 @@ TEST_F(chain, CH1_backing_beside_the_link)
 	free(before);
 }
 
+/*
+ * What was found in a directory of the view goes on being right when something is
+ * mounted, linked or renamed in it later, whoever looked first.
+ */
+TEST_F(chain, CH1_CH5_LB4_LB7_changes_inside_of_the_view)
+{
+	struct place *p = &self->p;
+	const char *b1 = path("%s/b1", p->back), *c = path("%s/c", p->top);
+	const char *other = path("%s/other", p->top);
+	const char *deep = path("%s/x/sub/deep", b1);
+	const char *seen = path("%s/sub/deep/in", p->v);
+	const char *late = path("%s/sub/deep/late", p->v);
+	unsigned int turn;
+
+	ASSERT_EQ(0, ERR(mkdir(c, 0755)));
+	ASSERT_EQ(0, ERR(mkdir(path("%s/x", c), 0755)));
+	ASSERT_EQ(0, ERR(mkdir(path("%s/x/sub", c), 0755)));
+	ASSERT_EQ(0, make_kind(path("%s/x/sub/deep", c), 'd', "deep"));
+	ASSERT_EQ(0, make_kind(other, 'd', "other"));
+	ASSERT_EQ(0, ERR(mkdir(p->v, 0755)));
+	ASSERT_EQ(0, ERR(mkdir(b1, 0755)));
+	for (turn = 0; turn < 8; turn++) {
+		uint32_t how = attach[turn & 1];
+		bool ro = turn & 2, around = turn & 4;
+
+		ASSERT_EQ(0, link_attach(b1, c, how))
+			TH_LOG("%s", link_why());
+		ASSERT_EQ(0, link_make_opts(p->v, path("%s/x", b1),
+					    ro ? BINDLINK_FLAG_READ_ONLY : 0,
+					    how, NULL, 0))
+			TH_LOG("%s", link_why());
+		/* With the middle of the chain in the dcache, and without. */
+		if (around)
+			EXPECT_STREQ("deep", get(path("%s/in", deep)));
+		EXPECT_STREQ("deep", get(seen));
+		EXPECT_STREQ("!ENOENT", get(late));
+		/* Mounted where the chain comes through. */
+		ASSERT_EQ(0, ERR(mount("none", deep, "tmpfs", 0, NULL)));
+		ASSERT_EQ(0, put(path("%s/in", deep), "mounted"));
+		EXPECT_STREQ("mounted", get(seen))
+			TH_LOG("turn %u", turn);
+		EXPECT_EQ(ro ? EROFS : 0, ERR(mkdir(late, 0755)));
+		EXPECT_EQ(ro ? -1 : 0, access(path("%s/late", deep), F_OK));
+		ASSERT_EQ(0, ERR(umount(deep)));
+		EXPECT_STREQ("deep", get(seen))
+			TH_LOG("turn %u", turn);
+		EXPECT_STREQ("!ENOENT", facts(late));
+		/* A link there. */
+		ASSERT_EQ(0, link_make(path("%s/late", deep), other))
+			TH_LOG("%s", link_why());
+		EXPECT_STREQ("other", get(path("%s/in", late)));
+		ASSERT_EQ(0, link_drop(path("%s/late", deep)));
+		EXPECT_STREQ("!ENOENT", facts(late));
+		/* Names come and go at the end of the chain. */
+		ASSERT_EQ(0, put(path("%s/x/sub/deep/late", c), "new"));
+		EXPECT_STREQ("new", get(late));
+		ASSERT_EQ(0, ERR(unlink(path("%s/x/sub/deep/late", c))));
+		EXPECT_STREQ("!ENOENT", get(late));
+		ASSERT_EQ(0, ERR(rename(path("%s/x/sub", c),
+					path("%s/x/away", c))));
+		EXPECT_STREQ("!ENOENT", get(seen));
+		EXPECT_STREQ("deep", get(path("%s/away/deep/in", p->v)));
+		ASSERT_EQ(0, ERR(rename(path("%s/x/away", c),
+					path("%s/x/sub", c))));
+		EXPECT_STREQ("deep", get(seen));
+		EXPECT_TRUE(same_inode(path("%s/sub", p->v),
+				       path("%s/x/sub", c)));
+		/* And names through it, from one directory to another. */
+		if (!ro) {
+			EXPECT_EQ(0, put(late, "made"));
+			EXPECT_EQ(0, ERR(rename(late, path("%s/n", p->v))));
+			EXPECT_STREQ("made", get(path("%s/x/n", c)));
+			EXPECT_EQ(0, ERR(rename(path("%s/n", p->v), late)));
+			EXPECT_STREQ("made", get(late));
+			EXPECT_EQ(0, ERR(unlink(late)));
+		}
+		/* Without the middle there is nothing. */
+		ASSERT_EQ(0, link_drop(b1));
+		EXPECT_STREQ("!ENOENT", get(seen));
+		ASSERT_EQ(0, link_drop(p->v));
+		EXPECT_EQ(0, mount_count(p->top, "bindlink"));
+	}
+}
+
 /* B below V's own parent, made and removed through the link. */
 TEST_F(chain, WR2_CH1_backing_below_the_own_parent)
 {
