@@ -452,9 +452,10 @@ struct bl_proof {
  * @up: what the walk went by that this is one step more of, or NULL
  * @mnts: private mounts that keep the filesystems of @chain
  * @layers: what the walk came to, if the next step is simple from there, or NULL
- * @chain: every dentry that was looked up, with @up those of the last step, and of
- *	@up those that are not covered. While none of their sequences, no mount and
- *	no rule changed, walking again would give the same.
+ * @chain: every dentry that was looked up; with @up those of the last step, and of
+ *	@up, which has their references, those that are not covered. While none of
+ *	their sequences, no mount and no rule changed, walking again would give the
+ *	same.
  *
  * Immutable but for @renames.
  */
@@ -484,7 +485,7 @@ void bl_proof_add(struct bl_proof *proof, const struct path *dir,
 		  bool caller);
 struct bl_basis *bl_proof_end(struct bl_proof *proof, int err);
 struct bl_basis *bl_basis_step(struct bl_basis *up, const struct bl_seq *found,
-			       unsigned int nr);
+			       unsigned int nr, unsigned int layers);
 void bl_basis_put(struct bl_basis *basis);
 bool bl_seq_note(struct bl_seq *seq, const struct path *dir,
 		 struct dentry *child, const char *name, unsigned int len);
@@ -642,6 +643,7 @@ int bl_walk_rules(struct bl_tree *tree, const char *path,
  * @rcu: readers
  * @cred: credentials of the creator of the link whose backing is the first, or NULL
  * @merged: it is inside of a merged link; otherwise there is one
+ * @inside: it is a part of its basis, which keeps what is in @layer
  * @nr: entries of @layer
  * @layer: as struct bl_where has them, but the mounts belong to the private ones
  *
@@ -651,6 +653,7 @@ struct bl_layers {
 	struct rcu_head rcu;
 	const struct cred *cred;
 	bool merged;
+	bool inside;
 	unsigned int nr;
 	struct bl_layer layer[] __counted_by(nr);
 };

@@ -253,6 +253,12 @@ static __always_inline bool bl_merged_searchable(const struct inode *inode)
 				   node->mnt);
 }
 
+static noinline bool bl_merged_searchable_ref(const struct inode *inode)
+{
+	guard(rcu)();
+	return bl_merged_searchable(inode);
+}
+
 /* Whether @mask is what a walk asks of a directory, in RCU-walk. */
 static __always_inline bool bl_mask_walks(int mask)
 {
@@ -260,7 +266,7 @@ static __always_inline bool bl_mask_walks(int mask)
 	       (MAY_NOT_BLOCK | MAY_EXEC);
 }
 
-/* The same, in either. */
+/* The same, in ref-walk, too. */
 static __always_inline bool bl_mask_searches(int mask)
 {
 	return (mask & (MAY_EXEC | MAY_READ | MAY_WRITE)) == MAY_EXEC;
@@ -274,13 +280,6 @@ static noinline int bl_permission_full(struct mnt_idmap *idmap,
 	struct bl_mnt *mnt;
 	int err;
 
-	/* Otherwise that was looked at already. */
-	if (BL_I(inode)->merged && bl_mask_searches(mask) &&
-	    !(mask & MAY_NOT_BLOCK)) {
-		guard(rcu)();
-		if (bl_merged_searchable(inode))
-			return 0;
-	}
 	err = bl_inode_use(inode, mask, &use);
 	if (err)
 		return err;
@@ -332,6 +331,9 @@ int bl_permission(struct mnt_idmap *idmap, struct inode *inode, int mask)
 			return inode_permission(&nop_mnt_idmap, real, mask);
 	} else if (BL_I(inode)->merged && bl_mask_walks(mask) &&
 		   bl_merged_searchable(inode)) {
+		return 0;
+	} else if (BL_I(inode)->merged && !(mask & MAY_NOT_BLOCK) &&
+		   bl_mask_searches(mask) && bl_merged_searchable_ref(inode)) {
 		return 0;
 	}
 	return bl_permission_full(idmap, inode, mask);

@@ -27,6 +27,7 @@
 /**
  * struct bl_step - a step that is being made
  * @name: what is looked up
+ * @snapshot: has @name, of a dentry that may be renamed meanwhile
  * @basis: what proves the directories, with a reference
  * @bind: keeps the first of @link, or NULL
  * @cred: see struct bl_where; with a reference
@@ -41,7 +42,8 @@
  * @proved: all of @found can be watched
  */
 struct bl_step {
-	struct name_snapshot name;
+	const struct qstr *name;
+	struct name_snapshot snapshot;
 	struct bl_basis *basis;
 	struct bl_bind *bind;
 	const struct cred *cred;
@@ -83,6 +85,7 @@ struct bl_layers *bl_layers_make(const struct bl_where *where,
 		return NULL;
 	layers->cred = get_cred(where->cred);
 	layers->merged = where->merged;
+	layers->inside = false;
 	layers->nr = nr;
 	for (i = 0; i < nr; i++) {
 		layer = &layers->layer[i];
@@ -106,11 +109,13 @@ void bl_layers_free(struct bl_layers *layers)
 
 	if (!layers)
 		return;
+	put_cred(layers->cred);
+	if (layers->inside)
+		return;
 	for (i = 0; i < layers->nr; i++) {
 		dput(layers->layer[i].path.dentry);
 		bl_mnt_put(layers->layer[i].mnt);
 	}
-	put_cred(layers->cred);
 	kfree_rcu(layers, rcu);
 }
 
@@ -129,11 +134,13 @@ bool bl_layers_stale(const struct bl_layers *layers)
 	return false;
 }
 
-/* Let go of what @step has, but for its name. */
+/* Let go of what @step has. */
 static void bl_step_drop(struct bl_step *step)
 {
 	unsigned int i;
 
+	if (step->name == &step->snapshot.name)
+		release_dentry_name_snapshot(&step->snapshot);
 	for (i = 0; i < step->nr; i++)
 		dput(step->found[i].dentry);
 	put_cred(step->cred);
@@ -223,8 +230,10 @@ static bool bl_step_begin(struct bl_step *step, struct dentry *dentry)
 {
 	struct bl_rule_node *rule;
 	struct dentry *parent;
-	unsigned int seq;
+	unsigned int seq, i;
+	bool known;
 
+	step->name = NULL;
 	step->basis = NULL;
 	step->bind = NULL;
 	step->cred = NULL;
@@ -232,23 +241,27 @@ static bool bl_step_begin(struct bl_step *step, struct dentry *dentry)
 	step->nr = 0;
 	step->proved = true;
 	step->merged = false;
-	memset(step->found, 0, sizeof(step->found));
 
 	guard(rcu)();
 	step->gen = bl_rules_generation();
 	seq = raw_seqcount_begin(&dentry->d_seq);
 	parent = READ_ONCE(dentry->d_parent);
-	if (parent == dentry ||
-	    !(parent == dentry->d_sb->s_root ?
-	      bl_step_from_root(step, bl_tree(dentry->d_sb)) :
-	      bl_step_from_node(step, rcu_dereference(*bl_node_slot(parent)))) ||
+	known = parent == dentry->d_sb->s_root ?
+		bl_step_from_root(step, bl_tree(dentry->d_sb)) :
+		bl_step_from_node(step, rcu_dereference(*bl_node_slot(parent)));
+	for (i = 0; i < step->nr; i++)
+		step->found[i].dentry = NULL;
+	if (!known || parent == dentry ||
 	    !bl_dentry_rule_in(dentry, parent, step->gen, &rule) || rule)
 		return false;
-	take_dentry_name_snapshot(&step->name, dentry);
-	if (!read_seqcount_retry(&dentry->d_seq, seq))
-		return true;
-	release_dentry_name_snapshot(&step->name);
-	return false;
+	/* Until it is looked up nobody renames it. */
+	if (likely(d_in_lookup(dentry))) {
+		step->name = &dentry->d_name;
+	} else {
+		take_dentry_name_snapshot(&step->snapshot, dentry);
+		step->name = &step->snapshot.name;
+	}
+	return !read_seqcount_retry(&dentry->d_seq, seq);
 }
 
 /*
@@ -258,7 +271,7 @@ static bool bl_step_begin(struct bl_step *step, struct dentry *dentry)
 static int bl_step_lookup(struct bl_step *step, unsigned int i)
 {
 	const struct bl_layer *dir = &step->dirs[i];
-	const struct qstr *name = &step->name.name;
+	const struct qstr *name = step->name;
 	struct dentry *child;
 
 	if (!dir->path.dentry || d_is_negative(dir->path.dentry))
@@ -362,13 +375,11 @@ bool bl_step_walk(struct dentry *dentry, struct bl_where *where,
 		  struct bl_mnt **mnt, int *err)
 {
 	struct bl_layer layer;
-	struct bl_step step;
+	struct bl_step step __uninitialized;
 	int nr = -EAGAIN, seen;
 
-	if (bl_step_begin(&step, dentry)) {
+	if (bl_step_begin(&step, dentry))
 		nr = bl_step_all(&step, &seen);
-		release_dentry_name_snapshot(&step.name);
-	}
 	if (nr < 0) {
 		bl_step_drop(&step);
 		return false;
@@ -394,51 +405,38 @@ bool bl_step_walk(struct dentry *dentry, struct bl_where *where,
 	return true;
 }
 
-/* What the step went by, or NULL. */
-static struct bl_basis *bl_step_basis(const struct bl_step *step)
+/*
+ * What the step went by, or NULL. With @nr that led to a directory, of which so
+ * many are kept.
+ */
+static struct bl_basis *bl_step_basis(const struct bl_step *step,
+				      unsigned int nr)
 {
-	const struct bl_mnt *carrier;
+	const struct bl_mnt *carrier = bl_tree(step->sb)->carrier->mnt;
+	struct bl_layers *layers;
 	struct bl_basis *basis;
-	struct bl_seq found[BL_STEP_LAYERS];
-	unsigned int i, n = 0;
+	unsigned int i;
 
 	if (!step->proved)
 		return NULL;
-	for (i = 0; i < step->nr; i++)
-		if (step->found[i].dentry)
-			found[n++] = step->found[i];
-	basis = bl_basis_step(step->basis, found, n);
-	if (!basis || !n)
-		return basis;
+	basis = bl_basis_step(step->basis, step->found, step->nr, nr);
+	if (!basis)
+		return NULL;
 	/* Whoever walks in a carrier keeps it for longer. */
-	carrier = bl_tree(step->sb)->carrier->mnt;
 	for (i = 0; i < step->nr; i++)
 		if (step->found[i].dentry && step->dirs[i].mnt != carrier)
 			basis->mnts[basis->nr_mnts++] =
 				bl_mnt_hold(step->dirs[i].mnt);
-	return basis;
-}
-
-/* Remember what was found as the layers of a directory. */
-static struct bl_layers *bl_step_layers(const struct bl_step *step,
-					unsigned int nr)
-{
-	struct bl_layers *layers;
-	unsigned int i;
-
-	layers = kmalloc(struct_size(layers, layer, nr), GFP_KERNEL_ACCOUNT);
+	layers = basis->layers;
 	if (!layers)
-		return NULL;
+		return basis;
 	layers->cred = get_cred(step->cred);
 	layers->merged = step->merged;
+	layers->inside = true;
 	layers->nr = nr;
-	for (i = 0; i < nr; i++) {
-		if (!bl_step_layer(step, i, &layers->layer[i]))
-			continue;
-		dget(layers->layer[i].path.dentry);
-		bl_mnt_hold(layers->layer[i].mnt);
-	}
-	return layers;
+	for (i = 0; i < nr; i++)
+		bl_step_layer(step, i, &layers->layer[i]);
+	return basis;
 }
 
 /**
@@ -452,7 +450,7 @@ struct bl_node *bl_step_node(struct dentry *dentry)
 	struct bl_basis *basis;
 	struct dentry *shown;
 	struct bl_node *node;
-	struct bl_step step;
+	struct bl_step step __uninitialized;
 	int nr, seen;
 	u64 ticket;
 	bool dir;
@@ -463,7 +461,6 @@ struct bl_node *bl_step_node(struct dentry *dentry)
 	}
 	ticket = bl_node_ticket();
 	nr = bl_step_all(&step, &seen);
-	release_dentry_name_snapshot(&step.name);
 	if (nr < 0) {
 		bl_step_drop(&step);
 		return NULL;
@@ -485,9 +482,7 @@ struct bl_node *bl_step_node(struct dentry *dentry)
 	}
 	dir = node->inode && S_ISDIR(node->inode->i_mode);
 	node->merged = dir && step.merged;
-	basis = bl_step_basis(&step);
-	if (basis && dir && seen >= 0)
-		basis->layers = bl_step_layers(&step, nr);
+	basis = bl_step_basis(&step, dir && seen >= 0 ? nr : 0);
 	RCU_INIT_POINTER(node->basis, basis);
 	node->check = !basis;
 	bl_step_drop(&step);

@@ -218,7 +218,8 @@ static bool bl_basis_covers(const struct bl_seq *found, unsigned int nr,
 			    const struct dentry *dentry)
 {
 	for (; nr; nr--, found++)
-		if (READ_ONCE(found->dentry->d_parent) == dentry &&
+		if (found->dentry &&
+		    READ_ONCE(found->dentry->d_parent) == dentry &&
 		    d_is_positive(found->dentry) &&
 		    bl_sb_keeps(dentry->d_sb))
 			return true;
@@ -228,22 +229,25 @@ static bool bl_basis_covers(const struct bl_seq *found, unsigned int nr,
 /**
  * bl_basis_step - what a walk goes by that makes one more step
  * @up: what it went by until there, which is valid
- * @found: what was found then, with the caller's credentials; by bl_seq_note()
+ * @found: what was found then, with the caller's credentials; by bl_seq_note(), or
+ *	without dentry
  * @nr: entries of @found
+ * @layers: make room for so many layers
  *
  * Return: the basis with references of its own, or NULL for -ENOMEM. The caller
- * adds @mnts.
+ * adds @mnts, and fills in @layers.
  */
 struct bl_basis *bl_basis_step(struct bl_basis *up, const struct bl_seq *found,
-			       unsigned int nr)
+			       unsigned int nr, unsigned int layers)
 {
 	const struct bl_seq *seq, *end = up->chain + up->ends;
-	unsigned int n = nr, i;
+	unsigned int max = nr + up->ends, n = 0, i;
 	struct bl_basis *basis;
+	size_t size = struct_size(basis, chain, max);
 
-	for (seq = up->chain; seq < end; seq++)
-		n += !bl_basis_covers(found, nr, seq->dentry);
-	basis = kmalloc(struct_size(basis, chain, n), GFP_KERNEL_ACCOUNT);
+	basis = kmalloc(size + (layers ?
+				struct_size(basis->layers, layer, layers) : 0),
+			GFP_KERNEL_ACCOUNT);
 	if (!basis)
 		return NULL;
 	refcount_set(&basis->ref, 1);
@@ -252,25 +256,26 @@ struct bl_basis *bl_basis_step(struct bl_basis *up, const struct bl_seq *found,
 	basis->gen = up->gen;
 	basis->event = up->event;
 	basis->renames = READ_ONCE(up->renames);
-	basis->searched = nr;
-	basis->nr = n;
+	basis->nr = max;
 	basis->nr_mnts = 0;
-	basis->layers = NULL;
+	basis->layers = layers ? (void *)basis + size : NULL;
 	for (i = 0; i < nr; i++) {
-		basis->chain[i] = found[i];
-		basis->chain[i].kind = BL_SEQ_SEARCHED;
+		if (!found[i].dentry)
+			continue;
+		basis->chain[n] = found[i];
+		dget(found[i].dentry);
+		basis->chain[n++].kind = BL_SEQ_SEARCHED;
 	}
-	/* One that has moved meanwhile may be covered no more, but has changed. */
-	for (seq = up->chain; seq < end && i < n; seq++) {
+	basis->searched = n;
+	for (seq = up->chain; seq < end; seq++) {
 		if (bl_basis_covers(found, nr, seq->dentry))
 			continue;
-		basis->chain[i] = *seq;
-		basis->chain[i++].kind = BL_SEQ_END;
+		/* @up has the reference. */
+		basis->chain[n] = *seq;
+		basis->chain[n++].kind = BL_SEQ_END;
 	}
-	basis->nr = i;
-	basis->ends = i;
-	while (i)
-		dget(basis->chain[--i].dentry);
+	basis->nr = n;
+	basis->ends = n;
 	return basis;
 }
 
@@ -287,8 +292,8 @@ void bl_basis_put(struct bl_basis *basis)
 	for (; basis && refcount_dec_and_test(&basis->ref); basis = up) {
 		up = basis->up;
 		bl_layers_free(basis->layers);
-		bl_proof_drop(basis->chain, basis->nr, basis->mnts,
-			      basis->nr_mnts);
+		bl_proof_drop(basis->chain, up ? basis->searched : basis->nr,
+			      basis->mnts, basis->nr_mnts);
 		kfree_rcu(basis, rcu);
 	}
 }
