@@ -579,6 +579,8 @@ struct bl_layer {
  * @merged: it is inside of a merged link
  * @flat: what is below it is just in @layers, or without @merged in @path, but for
  *	its own rules and mounts
+ * @stepped: by one step from its directory: each of @layers that matters was
+ *	searched by the name itself
  */
 struct bl_where {
 	struct path path;
@@ -593,6 +595,7 @@ struct bl_where {
 	bool linked;
 	bool merged;
 	bool flat;
+	bool stepped;
 };
 
 /* What a link adds to the flags of mounts. */
@@ -925,6 +928,8 @@ int bl_setattr(struct mnt_idmap *idmap, struct dentry *dentry,
  *	found by following the virtual path
  * @way: the name is a directory because of that alone
  * @merged: it is a directory inside of a merged link
+ * @stepped: what was searched for @basis is the name itself, in one directory
+ *	after the other; see struct bl_where
  *
  * Immutable but for @basis and @seq once the dentry has it. Replaced under
  * d_lock, freed a grace period after the last reference; the dentries that it
@@ -953,6 +958,7 @@ struct bl_node {
 	bool viewed;
 	bool way;
 	bool merged;
+	bool stepped;
 };
 
 /**

@@ -717,6 +717,32 @@ static void bl_node_prepare(struct bl_node *node)
 			rcu_access_pointer(node->basis);
 }
 
+/*
+ * As bl_node_set(), if the name is what it was when d_seq was @seq. Returns whether
+ * it is; @node is consumed in any case.
+ */
+static bool bl_node_set_at(struct dentry *dentry, struct bl_node *node,
+			   const unsigned int *seq)
+{
+	struct bl_node *old;
+	bool same;
+
+	bl_node_prepare(node);
+	spin_lock(&dentry->d_lock);
+	old = rcu_dereference_protected(*bl_node_slot(dentry),
+					lockdep_is_held(&dentry->d_lock));
+	same = !seq || !read_seqcount_retry(&dentry->d_seq, *seq);
+	/* What was seen there later is in place already. */
+	if (!same ||
+	    (old && old->merged && node->merged && old->ticket > node->ticket))
+		old = node;
+	else
+		rcu_assign_pointer(*bl_node_slot(dentry), node);
+	spin_unlock(&dentry->d_lock);
+	bl_node_put(old);
+	return same;
+}
+
 /**
  * bl_node_set - say what a dentry stands for
  * @dentry: dentry of a tree
@@ -724,19 +750,7 @@ static void bl_node_prepare(struct bl_node *node)
  */
 void bl_node_set(struct dentry *dentry, struct bl_node *node)
 {
-	struct bl_node *old;
-
-	bl_node_prepare(node);
-	spin_lock(&dentry->d_lock);
-	old = rcu_dereference_protected(*bl_node_slot(dentry),
-					lockdep_is_held(&dentry->d_lock));
-	/* What was seen there later is in place already. */
-	if (old && old->merged && node->merged && old->ticket > node->ticket)
-		old = node;
-	else
-		rcu_assign_pointer(*bl_node_slot(dentry), node);
-	spin_unlock(&dentry->d_lock);
-	bl_node_put(old);
+	bl_node_set_at(dentry, node, NULL);
 }
 
 /**
@@ -1566,11 +1580,13 @@ static bool bl_node_covered(struct dentry *dentry, const struct bl_node *new)
 	return old && old->lower == new->lower;
 }
 
-static noinline int bl_node_revalidate(struct dentry *dentry)
+/* As ->d_revalidate(); -EAGAIN when the name was changed meanwhile. */
+static int bl_node_look(struct dentry *dentry)
 {
 	struct dentry *parent;
 	struct bl_node *node;
 	struct inode *inode;
+	unsigned int seq;
 	bool valid;
 	int err;
 
@@ -1579,6 +1595,7 @@ static noinline int bl_node_revalidate(struct dentry *dentry)
 	if (valid)
 		return 1;
 
+	seq = read_seqcount_begin(&dentry->d_seq);
 	parent = dget_parent(dentry);
 	node = bl_node_get(dentry, parent, true);
 	dput(parent);
@@ -1595,8 +1612,21 @@ static noinline int bl_node_revalidate(struct dentry *dentry)
 	}
 	if (inode && node->inode)
 		bl_inode_refresh(inode, node->inode, node->mnt);
-	bl_node_set(dentry, node);
-	return 1;
+	/* By another name it shows something else. */
+	return bl_node_set_at(dentry, node, &seq) ? 1 : -EAGAIN;
+}
+
+/* How often to look at what is being renamed. */
+#define BL_LOOK_TRIES	8
+
+static noinline int bl_node_revalidate(struct dentry *dentry)
+{
+	int ret, tries = 0;
+
+	do {
+		ret = bl_node_look(dentry);
+	} while (ret == -EAGAIN && ++tries < BL_LOOK_TRIES);
+	return ret == -EAGAIN ? -ESTALE : ret;
 }
 
 static int bl_d_revalidate(struct dentry *dentry, unsigned int flags)

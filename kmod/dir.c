@@ -32,6 +32,7 @@
  * @walked: it is the name of a link or of an exception, or inside of one
  * @leads: links or exceptions are below the name
  * @moves: @target is just the name in another directory
+ * @named: @target has the name of the dentry in the tree
  */
 struct bl_place {
 	struct bl_real parent;
@@ -39,6 +40,7 @@ struct bl_place {
 	bool walked;
 	bool leads;
 	bool moves;
+	bool named;
 };
 
 /**
@@ -73,6 +75,16 @@ static int bl_place_at(struct dentry *target, struct bl_mnt *mnt,
 	return 0;
 }
 
+/*
+ * That @place was found by one step: it is the one for that name only, unless the
+ * filesystem takes others for the same.
+ */
+static void bl_place_name(struct bl_place *place, bool stepped)
+{
+	place->named = stepped && place->target &&
+		       !(place->target->d_flags & DCACHE_OP_COMPARE);
+}
+
 static int bl_place_bound(struct bl_link *link, struct bl_place *place)
 {
 	struct bl_bind *bind = bl_bind_get(link);
@@ -98,6 +110,7 @@ static bool bl_place_known(struct dentry *dentry, struct bl_place *place,
 	if (!node)
 		return false;
 	*err = bl_place_at(node->real.dentry, node->mnt, place);
+	bl_place_name(place, node->stepped);
 	bl_node_put(node);
 	return true;
 }
@@ -117,6 +130,7 @@ static int bl_place_walked(struct dentry *dentry, struct bl_place *place)
 	else if (!err || (err == -ENOENT &&
 			  bl_is_way(d_inode(dentry->d_parent))))
 		err = -EROFS;
+	bl_place_name(place, where.stepped);
 	bl_where_put(&where);
 	bl_mnt_put(mnt);
 	return err;
@@ -203,6 +217,7 @@ static int bl_place_new(struct dentry *dentry, const struct bl_make *make,
 		err = !make->id || make->id == where.id ?
 			bl_place_at(where.path.dentry, mnt, place) : -EXDEV;
 	}
+	bl_place_name(place, where.stepped);
 	bl_where_put(&where);
 	bl_mnt_put(mnt);
 	return err;
@@ -272,6 +287,12 @@ static int bl_place_get(struct dentry *dentry, const struct bl_make *make,
 	return err;
 }
 
+static bool bl_same_name(const struct dentry *a, const struct dentry *b)
+{
+	return a->d_name.len == b->d_name.len &&
+	       !memcmp(a->d_name.name, b->d_name.name, a->d_name.len);
+}
+
 /*
  * Look up what @dentry stands for, with the directory of @place locked;
  * -EAGAIN when that does not hold the backing any more.
@@ -288,7 +309,8 @@ static struct dentry *bl_place_lookup(const struct bl_place *place,
 		if (lower)
 			return lower;
 	} else if (target->d_parent != dir ||
-		   (d_is_positive(target) && d_unhashed(target))) {
+		   (d_is_positive(target) && d_unhashed(target)) ||
+		   (place->named && !bl_same_name(target, dentry))) {
 		return ERR_PTR(-EAGAIN);
 	} else if (!d_unhashed(target) &&
 		   !(target->d_flags & DCACHE_OP_REVALIDATE)) {
@@ -633,12 +655,14 @@ static int bl_leads_nowhere(struct dentry *dentry)
 	return err > 0 ? -EBUSY : err;
 }
 
-static int bl_layer_rmdir(struct dentry *dentry, const struct bl_layer *layer)
+static int bl_layer_rmdir(struct dentry *dentry, const struct bl_layer *layer,
+			  bool stepped)
 {
 	struct bl_change c = {};
 	int err;
 
 	err = bl_place_at(layer->path.dentry, layer->mnt, &c.place);
+	bl_place_name(&c.place, stepped);
 	if (!err)
 		err = bl_change_lock(dentry, &c);
 	if (err)
@@ -667,7 +691,7 @@ static int bl_remove_merged(struct dentry *dentry)
 	for (i = where.nr; !err && i--;) {
 		if (!bl_layer_positive(&where.layers[i]))
 			continue;
-		ret = bl_layer_rmdir(dentry, &where.layers[i]);
+		ret = bl_layer_rmdir(dentry, &where.layers[i], where.stepped);
 		/* Somebody else was faster. */
 		if (ret != -ENOENT || !bl_layer_masked(&where, &where.layers[i]))
 			err = ret;
@@ -979,6 +1003,8 @@ static int bl_rename_merged(const struct bl_rename *r, struct bl_place *from,
 	if (!err) {
 		found = bl_dentry_walk(r->new, &target, &to_mnt, NULL);
 		err = bl_rename_target(r, &source, &target, found, to_mnt, to);
+		bl_place_name(from, source.stepped);
+		bl_place_name(to, target.stepped);
 		if (err)
 			bl_place_put(from);
 		bl_where_put(&target);

@@ -398,6 +398,7 @@ bool bl_step_walk(struct dentry *dentry, struct bl_where *where,
 	where->linked = true;
 	where->viewed = true;
 	where->merged = step.merged;
+	where->stepped = true;
 	where->flat = seen >= 0;
 	if (where->merged && !bl_step_where(&step, where, nr))
 		*err = -ENOMEM;
@@ -476,6 +477,7 @@ struct bl_node *bl_step_node(struct dentry *dentry)
 	node->gen = step.gen;
 	node->ticket = ticket;
 	node->viewed = true;
+	node->stepped = true;
 	if (shown) {
 		node->real.dentry = dget(shown);
 		node->inode = d_inode(shown);

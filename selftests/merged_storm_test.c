@@ -1450,6 +1450,70 @@ static void hop_storm(struct __test_metadata *_metadata, const struct place *p,
 	EXPECT_LT(0, t.w->walks);
 }
 
+/*
+ * One file, which is renamed through the link, and directly to a name that nobody
+ * else knows, from which only that one can take it away.
+ */
+static void shuffler_run(struct plot *t, const char *in, unsigned int count)
+{
+	char name[3][160];
+	unsigned int step;
+
+	snprintf(name[0], sizeof(name[0]), "%s/d/one", in);
+	snprintf(name[1], sizeof(name[1]), "%s/d/two", in);
+	snprintf(name[2], sizeof(name[2]), "%s/d/hidden", in);
+	for (step = 0; time_left(t->w, step); step++) {
+		const char *from = name[step % 2], *to = name[(step + 1) % 2];
+		int err = ERR(rename(from, count == 3 ? name[2] : to));
+
+		if (err && err != ENOENT)
+			wrong(t->w, "step %u: %s", step, strerror(err));
+		if (err)
+			continue;
+		atomic_fetch_add(&t->w->changes, 1);
+		if (count == 3)
+			TRY(t, ERR(rename(name[2], to)));
+	}
+	_exit(0);
+}
+
+static void shuffle_storm(struct __test_metadata *_metadata,
+			  const struct place *p, bool in_b)
+{
+	pid_t shufflers[3];
+	struct plot t;
+	unsigned int i;
+
+	ASSERT_EQ(0, plot_open(&t, p));
+	ASSERT_EQ(0, ERR(mkdir(path("%s/d", t.o), 0755)));
+	ASSERT_EQ(0, ERR(mkdir(path("%s/d", t.b), 0755)));
+	ASSERT_EQ(0, put(path("%s/d/one", in_b ? t.b : t.o), "x"));
+	ASSERT_EQ(0, link_make_flags(t.v, t.b, MERGED, NULL, 0))
+		TH_LOG("%s", link_why());
+	begin(t.w);
+	for (i = 0; i < ARRAY_SIZE(shufflers); i++) {
+		shufflers[i] = spawn();
+		if (!shufflers[i])
+			shuffler_run(&t, i ? t.v : in_b ? t.b : t.o,
+				     i ? 2 : 3);
+	}
+	FINISHED(t.w, shufflers, ARRAY_SIZE(shufflers));
+	EXPECT_LT(0, t.w->changes);
+	/* It is there, once. */
+	EXPECT_EQ(1, (access(path("%s/d/one", t.v), F_OK) == 0) +
+		     (access(path("%s/d/two", t.v), F_OK) == 0));
+}
+
+TEST_F_TIMEOUT(merged_storm, MG8_LB6_renamed_directly_as_well, 900)
+{
+	shuffle_storm(_metadata, &self->p, true);
+}
+
+TEST_F_TIMEOUT(merged_storm, MG8_LB6_renamed_in_the_original_as_well, 900)
+{
+	shuffle_storm(_metadata, &self->p, false);
+}
+
 TEST_F_TIMEOUT(merged_storm, MG2_LB6_what_changes_layers_is_there, 900)
 {
 	hop_storm(_metadata, &self->p, false);
