@@ -457,7 +457,8 @@ struct bl_proof {
  *	their sequences, no mount and no rule changed, walking again would give the
  *	same.
  *
- * Immutable but for @renames.
+ * Immutable but for @renames, and for the d_seq of what was renamed through a tree.
+ * What is the @up of another is immutable but for @renames.
  */
 struct bl_basis {
 	union {
@@ -486,6 +487,9 @@ void bl_proof_add(struct bl_proof *proof, const struct path *dir,
 struct bl_basis *bl_proof_end(struct bl_proof *proof, int err);
 struct bl_basis *bl_basis_step(struct bl_basis *up, const struct bl_seq *found,
 			       unsigned int nr, unsigned int layers);
+struct bl_basis *bl_basis_replace(struct bl_basis *basis,
+				  const struct dentry *was, struct dentry *now,
+				  unsigned int seq);
 void bl_basis_put(struct bl_basis *basis);
 bool bl_seq_note(struct bl_seq *seq, const struct path *dir,
 		 struct dentry *child, const char *name, unsigned int len);
@@ -505,7 +509,8 @@ static __always_inline bool bl_basis_quiet(const struct bl_basis *basis)
 
 static __always_inline bool bl_seq_same(const struct bl_seq *seq)
 {
-	return likely(!read_seqcount_retry(&seq->dentry->d_seq, seq->seq));
+	return likely(!read_seqcount_retry(&seq->dentry->d_seq,
+					   READ_ONCE(seq->seq)));
 }
 
 /**
@@ -1102,7 +1107,12 @@ static __always_inline struct bl_node *bl_node_hold(struct dentry *dentry)
 void bl_node_inherit(struct bl_node *node, struct dentry *dentry);
 bool bl_node_moved(struct dentry *dentry, struct dentry *lower);
 struct dentry *bl_node_lower(struct dentry *dentry, struct dentry *dir);
+void bl_node_renamed(struct dentry *dentry, struct dentry *target,
+		     const struct dentry *was, struct dentry *lower,
+		     bool beside);
 struct bl_node *bl_node_proved(struct dentry *dentry);
+struct dentry *bl_node_beside(const struct bl_node *node,
+			      const struct dentry *other);
 void bl_node_abandon(struct dentry *dentry, struct dentry *lower);
 void bl_node_free(struct bl_node *node);
 

@@ -799,12 +799,109 @@ bool bl_node_moved(struct dentry *dentry, struct dentry *lower)
 	return known;
 }
 
+/*
+ * What proves that @now is seen by the name of @dentry, where @was was seen or could
+ * have been. Taken from the node of @dentry, which proves nothing any more.
+ */
+static struct bl_basis *bl_dentry_rebase(struct dentry *dentry,
+					 const struct dentry *was,
+					 struct dentry *now)
+{
+	struct bl_basis *basis = NULL;
+	struct bl_node *node;
+	unsigned int seq;
+	bool known;
+
+	spin_lock(&now->d_lock);
+	known = bl_seq_begin(now, &seq);
+	spin_unlock(&now->d_lock);
+	if (!known)
+		return NULL;
+	scoped_guard(rcu) {
+		node = rcu_dereference(*bl_node_slot(dentry));
+		if (node && node->stepped)
+			basis = bl_node_unbase(node);
+	}
+	return bl_basis_replace(basis, was, now, seq);
+}
+
+/*
+ * What was looked for in the first directory alone, and got another name there, was
+ * found by the same as before but for its own d_seq.
+ */
+static bool bl_node_beside_moved(struct dentry *dentry, struct dentry *target,
+				 struct dentry *lower)
+{
+	const struct bl_node *node, *other;
+	struct bl_basis *basis;
+	unsigned int seq;
+	bool known;
+
+	spin_lock(&lower->d_lock);
+	known = bl_seq_begin(lower, &seq);
+	spin_unlock(&lower->d_lock);
+	guard(rcu)();
+	node = rcu_dereference(*bl_node_slot(dentry));
+	other = rcu_dereference(*bl_node_slot(target));
+	if (!known || !node || !node->stepped || node->real.dentry != lower ||
+	    !other || !other->stepped || other->gen != node->gen)
+		return false;
+	basis = rcu_dereference(node->basis);
+	if (!basis || basis->gen != node->gen || basis->searched != 1 ||
+	    basis->chain[0].dentry != lower)
+		return false;
+	/* Who sees this sees the new name, too: pairs with d_seq. */
+	smp_store_release(&basis->chain[0].seq, seq);
+	return true;
+}
+
+/**
+ * bl_node_renamed - have the node of a dentry that was renamed hold for its new name
+ * @dentry: dentry of a tree, which was found by a walk, and has got the name of
+ *	@target
+ * @target: dentry that had the name, and is not to be found any more
+ * @was: what was behind @target, and had its name, in the directory of @lower; NULL
+ *	if that is not known, and for directories
+ * @lower: dentry behind @dentry, renamed likewise
+ * @beside: the name was in the same directory, of the tree and below
+ *
+ * Unless that is so, what it was found by is forgotten: for whoever looks at this
+ * moment that may be something that has got the old name since.
+ *
+ * Context: may sleep; the directories of @lower are locked since before.
+ */
+void bl_node_renamed(struct dentry *dentry, struct dentry *target,
+		     const struct dentry *was, struct dentry *lower,
+		     bool beside)
+{
+	struct bl_basis *basis = NULL, *old = NULL;
+	struct bl_node *node;
+
+	if (was && beside && bl_node_beside_moved(dentry, target, lower))
+		return;
+	if (was)
+		basis = bl_dentry_rebase(target, was, lower);
+	spin_lock(&dentry->d_lock);
+	node = rcu_dereference_protected(*bl_node_slot(dentry),
+					 lockdep_is_held(&dentry->d_lock));
+	if (node) {
+		old = bl_node_unbase(node);
+		if (basis && node->stepped && node->real.dentry == lower &&
+		    node->gen == basis->gen) {
+			rcu_assign_pointer(node->basis, basis);
+			basis = NULL;
+		}
+	}
+	spin_unlock(&dentry->d_lock);
+	bl_basis_put(old);
+	bl_basis_put(basis);
+}
+
 /**
  * bl_node_proved - the node of a dentry, if a walk would lead to the same now
  * @dentry: dentry of a tree
  *
- * Return: a node that was found by a walk, with a reference, if it has a dentry
- * behind it, which may be negative; otherwise NULL.
+ * Return: a node that was found by a walk, with a reference; otherwise NULL.
  */
 struct bl_node *bl_node_proved(struct dentry *dentry)
 {
@@ -813,7 +910,7 @@ struct bl_node *bl_node_proved(struct dentry *dentry)
 
 	guard(rcu)();
 	node = rcu_dereference(*bl_node_slot(dentry));
-	if (!node || node->gen != bl_rules_generation() || !node->real.dentry)
+	if (!node || node->gen != bl_rules_generation())
 		return NULL;
 	basis = rcu_dereference(node->basis);
 	if (!basis || !bl_basis_found(basis) ||
@@ -821,6 +918,33 @@ struct bl_node *bl_node_proved(struct dentry *dentry)
 	    !refcount_inc_not_zero(&node->ref))
 		return NULL;
 	return node;
+}
+
+/**
+ * bl_node_beside - what is behind a name in one of several directories
+ * @node: node of a name that was looked for in each of them
+ * @other: dentry of another name in one of them
+ *
+ * Return: the dentry with a reference, which may be negative; NULL where something
+ * is seen before, or if it is not known.
+ */
+struct dentry *bl_node_beside(const struct bl_node *node,
+			      const struct dentry *other)
+{
+	const struct dentry *dir = READ_ONCE(other->d_parent);
+	const struct bl_basis *basis;
+	struct dentry *child;
+	unsigned int i;
+
+	guard(rcu)();
+	basis = rcu_dereference(node->basis);
+	for (i = 0; basis && i < basis->searched; i++) {
+		child = basis->chain[i].dentry;
+		if (READ_ONCE(child->d_parent) == dir)
+			return lockref_get_not_dead(&child->d_lockref) ? child :
+									 NULL;
+	}
+	return NULL;
 }
 
 /**

@@ -106,13 +106,14 @@ static bool bl_place_known(struct dentry *dentry, struct bl_place *place,
 			   int *err)
 {
 	struct bl_node *node = bl_node_proved(dentry);
+	bool known = node && node->real.dentry;
 
-	if (!node)
-		return false;
-	*err = bl_place_at(node->real.dentry, node->mnt, place);
-	bl_place_name(place, node->stepped);
+	if (known) {
+		*err = bl_place_at(node->real.dentry, node->mnt, place);
+		bl_place_name(place, node->stepped);
+	}
 	bl_node_put(node);
-	return true;
+	return known;
 }
 
 /* A name inside of a link whose backing has a view of its own. */
@@ -780,7 +781,8 @@ static bool bl_dentry_shows(struct dentry *dentry, const struct inode *real)
 static void bl_rename_show(struct dentry *old, struct dentry *new,
 			   struct bl_mnt *mnt, struct dentry *lower,
 			   struct inode *source, struct inode *target,
-			   bool move, bool walked)
+			   bool move, bool walked, const struct dentry *was,
+			   bool beside)
 {
 	unsigned long gen = bl_dentry_gen(new);
 	struct bl_node *node;
@@ -793,8 +795,12 @@ static void bl_rename_show(struct dentry *old, struct dentry *new,
 		return;
 	}
 	d_move(old, new);
-	/* What a walk leads to is found by the next one, with its proof. */
-	if (walked || bl_node_moved(old, lower))
+	if (walked) {
+		/* What is not known is found by the next walk, with its proof. */
+		bl_node_renamed(old, new, was, lower, beside);
+		return;
+	}
+	if (bl_node_moved(old, lower))
 		return;
 	/* Without memory the next walk finds out by looking. */
 	node = bl_node_new(mnt, lower);
@@ -819,6 +825,7 @@ static int bl_rename_locked(struct dentry *old, struct dentry *new,
 		.flags = flags,
 	};
 	struct inode *source, *target;
+	bool file;
 	int err;
 
 	rd.old_dentry = bl_place_lookup(from, old);
@@ -831,6 +838,7 @@ static int bl_rename_locked(struct dentry *old, struct dentry *new,
 	}
 	source = d_inode(rd.old_dentry);
 	target = d_inode(rd.new_dentry);
+	file = from->named && to->named && !d_is_dir(rd.old_dentry);
 
 	if (!source || ((flags & RENAME_EXCHANGE) && !target))
 		err = -ENOENT;
@@ -849,7 +857,10 @@ static int bl_rename_locked(struct dentry *old, struct dentry *new,
 			       (!from->walked || from->moves) &&
 			       (!to->walked || to->moves) &&
 			       !from->leads && !to->leads,
-			       from->walked || to->walked);
+			       from->walked || to->walked,
+			       file ? rd.new_dentry : NULL,
+			       old->d_parent == new->d_parent &&
+			       rd.old_dir == rd.new_dir);
 	dput(rd.new_dentry);
 	dput(rd.old_dentry);
 	return err;
@@ -1015,6 +1026,52 @@ static int bl_rename_merged(const struct bl_rename *r, struct bl_place *from,
 	return err;
 }
 
+/* Whether @node is of what is seen by a name in one of several directories. */
+static bool bl_node_plain(const struct bl_node *node)
+{
+	return node && node->stepped && !node->merged;
+}
+
+/*
+ * As bl_rename_merged(), of what is no directory and gets another name in its own,
+ * where that is plain to see.
+ */
+static bool bl_rename_known(const struct bl_rename *r, struct bl_place *from,
+			    struct bl_place *to)
+{
+	struct dentry *old = r->old, *new = r->new, *lower = NULL;
+	struct bl_node *source, *target;
+	bool known = false;
+
+	if (old->d_parent != new->d_parent || d_is_dir(old) || d_is_dir(new) ||
+	    (r->flags && (r->flags != RENAME_NOREPLACE || d_is_positive(new))))
+		return false;
+	source = bl_node_proved(old);
+	target = bl_node_proved(new);
+	/* In that directory, unless something is seen in one before it. */
+	if (bl_node_plain(source) && source->inode && bl_node_plain(target))
+		lower = bl_node_beside(target, source->real.dentry);
+	if (lower) {
+		known = !bl_place_at(source->real.dentry, source->mnt, from) &&
+			!bl_place_at(lower, source->mnt, to) &&
+			from->parent.path.dentry == to->parent.path.dentry;
+		from->moves = true;
+		to->moves = true;
+		bl_place_name(from, true);
+		bl_place_name(to, true);
+		if (!known) {
+			bl_place_put(from);
+			bl_place_put(to);
+			memset(from, 0, sizeof(*from));
+			memset(to, 0, sizeof(*to));
+		}
+	}
+	dput(lower);
+	bl_node_put(source);
+	bl_node_put(target);
+	return known;
+}
+
 static int bl_rename_find(struct dentry *old, struct dentry *new,
 			  unsigned int flags, struct bl_place *from,
 			  struct bl_place *to)
@@ -1030,6 +1087,8 @@ static int bl_rename_find(struct dentry *old, struct dentry *new,
 			return 0;
 		bl_place_put(from);
 		memset(from, 0, sizeof(*from));
+	} else if (bl_rename_known(&r, from, to)) {
+		return 0;
 	}
 	err = bl_dentry_at(old, &old_at);
 	if (err)

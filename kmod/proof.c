@@ -280,6 +280,64 @@ struct bl_basis *bl_basis_step(struct bl_basis *up, const struct bl_seq *found,
 }
 
 /**
+ * bl_basis_replace - what a walk would go by now that one thing was changed
+ * @basis: what it went by to a name, by bl_basis_step(); consumed, and may be NULL
+ * @was: what was found in one of the directories, after nothing in those before
+ * @now: what is there instead, and not a directory; the name is not looked for any
+ *	further
+ * @seq: its d_seq
+ *
+ * If anything else has changed meanwhile what is returned does not hold, either.
+ *
+ * Context: may sleep; the directory of @now is locked.
+ * Return: that, or NULL where it proves nothing.
+ */
+struct bl_basis *bl_basis_replace(struct bl_basis *basis,
+				  const struct dentry *was, struct dentry *now,
+				  unsigned int seq)
+{
+	struct bl_basis *new = NULL;
+	unsigned int at = 0, left, i;
+
+	if (!basis)
+		return NULL;
+	while (at < basis->searched && basis->chain[at].dentry != was)
+		at++;
+	if (at < basis->searched)
+		new = kmalloc(struct_size(new, chain, basis->nr),
+			      GFP_KERNEL_ACCOUNT);
+	if (!new)
+		goto out;
+	left = basis->nr - basis->searched;
+	refcount_set(&new->ref, 1);
+	refcount_inc(&basis->up->ref);
+	new->up = basis->up;
+	new->gen = basis->gen;
+	new->event = basis->event;
+	new->renames = READ_ONCE(basis->renames);
+	new->searched = at + 1;
+	new->nr = new->searched + left;
+	new->ends = new->nr;
+	new->nr_mnts = basis->nr_mnts;
+	for (i = 0; i < new->nr_mnts; i++)
+		new->mnts[i] = bl_mnt_hold(basis->mnts[i]);
+	new->layers = NULL;
+	memcpy(new->chain, basis->chain, at * sizeof(*new->chain));
+	new->chain[at].dentry = now;
+	new->chain[at].seq = seq;
+	new->chain[at].kind = BL_SEQ_SEARCHED;
+	/* @up has the references of what it proves. */
+	for (i = 0; i < new->searched; i++)
+		dget(new->chain[i].dentry);
+	memcpy(new->chain + new->searched, basis->chain + basis->searched,
+	       left * sizeof(*new->chain));
+out:
+	/* Others may go by it still, and may look at it until a grace period ends. */
+	bl_basis_put(basis);
+	return new;
+}
+
+/**
  * bl_basis_put - drop a reference to what a walk went by
  * @basis: basis or NULL
  *

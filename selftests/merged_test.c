@@ -1611,6 +1611,111 @@ TEST_F(merged, MG8_a_rename_is_atomic)
 	}
 }
 
+/* What was changed through the link is known, until it is changed below. */
+TEST_F(merged, MG4_MG8_LB4_changed_through_the_link_and_below)
+{
+	EACH_WAY {
+		int i;
+
+		LAY("d/a d/o d/x x", "d/b d/m e/");
+		MERGE(0);
+		for (i = 0; i < 2; i++) {
+			/* In the backing. */
+			WORKS(rename(V("d/b"), V("d/n")));
+			EXPECT_STREQ("b", get(V("d/n")))
+				WAY();
+			FAILS(ENOENT, access(V("d/b"), F_OK));
+			ASSERT_EQ(0, put(B("d/t"), "new"));
+			ASSERT_EQ(0, ERR(rename(B("d/t"), B("d/n"))));
+			EXPECT_STREQ("new", get(V("d/n")))
+				WAY();
+			ASSERT_EQ(0, put(O("d/b"), "orig"));
+			EXPECT_STREQ("orig", get(V("d/b")))
+				WAY();
+			ASSERT_EQ(0, ERR(unlink(O("d/b"))));
+			ASSERT_EQ(0, ERR(rename(B("d/n"), B("d/b"))));
+			FAILS(ENOENT, access(V("d/n"), F_OK));
+			EXPECT_STREQ("new", get(V("d/b")))
+				WAY();
+			WORKS(rename(V("d/b"), V("d/n")));
+			WORKS(rename(V("d/n"), V("d/b")));
+			ASSERT_EQ(0, ERR(rename(B("d"), B("d2"))));
+			FAILS(ENOENT, access(V("d/b"), F_OK));
+			EXPECT_STREQ("o", get(V("d/a")))
+				WAY();
+			ASSERT_EQ(0, ERR(rename(B("d2"), B("d"))));
+			EXPECT_STREQ("new", get(V("d/b")))
+				WAY();
+			/* In the original, which something may be made above. */
+			WORKS(rename(V("d/a"), V("d/n")));
+			EXPECT_STREQ("o", get(V("d/n")))
+				WAY();
+			ASSERT_EQ(0, put(B("d/n"), "b"));
+			ASSERT_EQ(0, put(B("d/a"), "b"));
+			EXPECT_STREQ("b", get(V("d/n")))
+				WAY();
+			EXPECT_STREQ("b", get(V("d/a")))
+				WAY();
+			FAILS(EXDEV, rename(V("d/x"), V("d/n")));
+			FAILS(EEXIST, move(V("d/x"), V("d/n"), RENAME_NOREPLACE));
+			WORKS(unlink(V("d/n")));
+			ASSERT_EQ(0, ERR(unlink(B("d/a"))));
+			EXPECT_STREQ("o", get(V("d/n")))
+				WAY();
+			WORKS(move(V("d/n"), V("d/a"), RENAME_NOREPLACE));
+			EXPECT_STREQ("o", get(V("d/a")))
+				WAY();
+			/* Over the original's, which is there still. */
+			FAILS(EEXIST, move(V("d/m"), V("d/o"), RENAME_NOREPLACE));
+			WORKS(rename(V("d/m"), V("d/o")));
+			EXPECT_STREQ("b", get(V("d/o")))
+				WAY();
+			ASSERT_EQ(0, ERR(rename(B("d/o"), B("d/m"))));
+			EXPECT_STREQ("o", get(V("d/o")))
+				WAY();
+			EXPECT_STREQ("b", get(V("d/m")))
+				WAY();
+			/* Made. */
+			FAILS(ENOENT, access(V("d/c"), F_OK));
+			EXPECT_EQ(0, put(V("d/c"), "made"));
+			EXPECT_STREQ("made", get(B("d/c")))
+				WAY();
+			ASSERT_EQ(0, put(O("d/c"), "orig"));
+			EXPECT_STREQ("made", get(V("d/c")))
+				WAY();
+			ASSERT_EQ(0, ERR(unlink(B("d/c"))));
+			EXPECT_STREQ("orig", get(V("d/c")))
+				WAY();
+			ASSERT_EQ(0, ERR(unlink(O("d/c"))));
+			FAILS(ENOENT, access(V("d/c"), F_OK));
+			EXPECT_EQ(0, ERR(symlink("a", V("d/c"))));
+			EXPECT_STREQ("o", get(V("d/c")))
+				WAY();
+			ASSERT_EQ(0, ERR(unlink(B("d/c"))));
+			FAILS(ENOENT, access(V("d/c"), F_OK));
+			/* By another name in the meantime. */
+			WORKS(link(V("d/b"), V("d/c")));
+			EXPECT_EQ(ino_of(B("d/b")), ino_of(V("d/c")))
+				WAY();
+			WORKS(rename(V("d/b"), V("d/c")));
+			IS("a=o b=new c=new m=b o=o x=o", V("d"));
+			WORKS(unlink(V("d/c")));
+			IS("a=o b=new m=b o=o x=o", V("d"));
+			ASSERT_EQ(0, put(B("d/b"), "b"));
+			/* And in the directory that the link begins at. */
+			WORKS(rename(V("x"), V("y")));
+			EXPECT_STREQ("o", get(V("y")))
+				WAY();
+			ASSERT_EQ(0, put(B("y"), "b"));
+			EXPECT_STREQ("b", get(V("y")))
+				WAY();
+			ASSERT_EQ(0, ERR(unlink(B("y"))));
+			WORKS(rename(V("y"), V("x")));
+		}
+		IS("d/ d/a=o d/b=b d/m=b d/o=o d/x=o e/ x=o", a.v);
+	}
+}
+
 TEST_F(merged, MG8_mv_copies)
 {
 	EACH_WAY {
