@@ -1113,6 +1113,8 @@ void bl_node_renamed(struct dentry *dentry, struct dentry *target,
 struct bl_node *bl_node_proved(struct dentry *dentry);
 struct dentry *bl_node_beside(const struct bl_node *node,
 			      const struct dentry *other);
+struct bl_node *bl_node_made(struct dentry *dentry, struct bl_mnt *mnt,
+			     struct dentry *lower);
 void bl_node_abandon(struct dentry *dentry, struct dentry *lower);
 void bl_node_free(struct bl_node *node);
 

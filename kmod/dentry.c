@@ -948,6 +948,40 @@ struct dentry *bl_node_beside(const struct bl_node *node,
 }
 
 /**
+ * bl_node_made - the node for what was made by a name that was looked for in several
+ *	directories
+ * @dentry: dentry of the name, its directory locked by the VFS
+ * @mnt: private mount of @lower
+ * @lower: what was made there; not a directory
+ *
+ * Context: may sleep; the directory of @lower is locked since before it was made.
+ * Return: the node, or NULL when it takes a walk.
+ */
+struct bl_node *bl_node_made(struct dentry *dentry, struct bl_mnt *mnt,
+			     struct dentry *lower)
+{
+	struct bl_basis *basis;
+	struct bl_node *node;
+
+	basis = bl_dentry_rebase(dentry, lower, lower);
+	if (!basis)
+		return NULL;
+	node = bl_node_alloc(mnt);
+	if (IS_ERR(node)) {
+		bl_basis_put(basis);
+		return NULL;
+	}
+	RCU_INIT_POINTER(node->basis, basis);
+	/* There are no rules where that goes. */
+	node->gen = basis->gen;
+	node->real.dentry = dget(lower);
+	node->inode = d_inode(lower);
+	node->viewed = true;
+	node->stepped = true;
+	return node;
+}
+
+/**
  * bl_node_abandon - let go of what is about to be removed
  * @dentry: dentry of a tree, its directory locked by the VFS
  * @lower: dentry behind it

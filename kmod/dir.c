@@ -328,7 +328,7 @@ static struct dentry *bl_place_lookup(const struct bl_place *place,
  * @dir: inode of the directory
  * @lower: dentry of the name in it
  * @delegated: inode whose delegation has to be broken first
- * @made: something was made, and is to be shown
+ * @made: something was made, and is to be shown when nothing is locked
  * @hidden: why that is left to the next lookup, or 0
  */
 struct bl_change {
@@ -418,18 +418,24 @@ static int bl_instantiate(struct dentry *dentry, struct bl_node *node)
 /* Show in @dentry what was just made. If that fails, a lookup will do it. */
 static void bl_change_show(struct dentry *dentry, struct bl_change *c)
 {
-	struct bl_node *node = ERR_PTR(-ENOENT);
-
-	/* What a link shows is known when nothing is locked any more. */
-	c->made = true;
-	if (c->place.walked)
-		return;
 	/* Some filesystems leave it to the next lookup, too. */
-	if (d_really_is_positive(c->lower) && !d_unhashed(c->lower))
-		node = bl_node_new(c->place.parent.mnt, c->lower);
-	if (!IS_ERR(node))
-		bl_node_inherit(node, dentry);
-	c->hidden = bl_instantiate(dentry, node);
+	bool there = d_really_is_positive(c->lower) && !d_unhashed(c->lower);
+	struct bl_node *node;
+
+	if (!c->place.walked) {
+		node = there ? bl_node_new(c->place.parent.mnt, c->lower) :
+			       ERR_PTR(-ENOENT);
+		if (!IS_ERR(node))
+			bl_node_inherit(node, dentry);
+	} else {
+		node = there && c->place.named && !d_is_dir(c->lower) ?
+			bl_node_made(dentry, c->place.parent.mnt, c->lower) :
+			NULL;
+	}
+	/* What takes a walk is known when nothing is locked any more. */
+	c->made = !node;
+	if (node)
+		c->hidden = bl_instantiate(dentry, node);
 }
 
 /* Returns true when the operation has to be tried again. */
@@ -441,7 +447,7 @@ static bool bl_change_end(struct dentry *dentry, struct bl_change *c, int *err)
 	inode_unlock(c->dir);
 	if (!c->place.walked)
 		bl_inode_refresh(parent, c->dir, c->place.parent.mnt);
-	else if (c->made)
+	if (c->made)
 		c->hidden = bl_instantiate(dentry,
 					   bl_node_get(dentry, dentry->d_parent,
 						       true));
