@@ -412,28 +412,33 @@ struct bl_seq {
 };
 
 #define BL_PROOF_DENTRIES	96
+#define BL_PROOF_FEW		16
 #define BL_PROOF_MNTS		8
 
 /**
  * struct bl_proof - what a walk that is under way has gone by
  * @ok: nothing else decided where it led to, but for rules and mounts
  * @nr: entries of @chain
+ * @max: entries that there is room for
  * @nr_mnts: entries of @mnts
  * @event: mount event count
  * @renames: sequence of rename_lock
  * @gen: generation of the rules
  * @mnts: private mounts that keep the filesystems of @chain
- * @chain: what was looked up
+ * @chain: what was looked up: @few, or memory of its own when that is too small
+ * @few: see @chain; the kernel may clear what it allocates, so little is
  */
 struct bl_proof {
 	bool ok;
 	unsigned int nr;
+	unsigned int max;
 	unsigned int nr_mnts;
 	unsigned int event;
 	unsigned int renames;
 	unsigned long gen;
 	struct bl_mnt *mnts[BL_PROOF_MNTS];
-	struct bl_seq chain[BL_PROOF_DENTRIES];
+	struct bl_seq *chain;
+	struct bl_seq few[BL_PROOF_FEW];
 };
 
 /**

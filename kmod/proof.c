@@ -64,6 +64,8 @@ struct bl_proof *bl_proof_begin(void)
 
 	if (!proof)
 		return NULL;
+	proof->chain = proof->few;
+	proof->max = BL_PROOF_FEW;
 	proof->nr = 0;
 	proof->nr_mnts = 0;
 	/* First the counts, then what they are to prove. */
@@ -71,6 +73,31 @@ struct bl_proof *bl_proof_begin(void)
 	proof->renames = read_seqbegin(&rename_lock);
 	proof->gen = bl_rules_generation();
 	return proof;
+}
+
+/* Whether there is room for one more. */
+static bool bl_proof_room(struct bl_proof *proof)
+{
+	struct bl_seq *chain;
+
+	if (likely(proof->nr < proof->max))
+		return true;
+	if (proof->max == BL_PROOF_DENTRIES)
+		return false;
+	chain = kmalloc_array(BL_PROOF_DENTRIES, sizeof(*chain), GFP_KERNEL);
+	if (!chain)
+		return false;
+	memcpy(chain, proof->chain, proof->nr * sizeof(*chain));
+	proof->chain = chain;
+	proof->max = BL_PROOF_DENTRIES;
+	return true;
+}
+
+static void bl_proof_free(struct bl_proof *proof)
+{
+	if (proof->chain != proof->few)
+		kfree(proof->chain);
+	kfree(proof);
 }
 
 static bool bl_proof_keeps(const struct bl_proof *proof,
@@ -144,10 +171,12 @@ void bl_proof_add(struct bl_proof *proof, const struct path *dir,
 
 	if (!proof->ok)
 		return;
+	if ((caller && is_idmapped_mnt(dir->mnt)) || !bl_proof_room(proof)) {
+		proof->ok = false;
+		return;
+	}
 	seq = &proof->chain[proof->nr];
-	if (proof->nr == BL_PROOF_DENTRIES ||
-	    (caller && is_idmapped_mnt(dir->mnt)) ||
-	    !bl_seq_note(seq, dir, child, name, len)) {
+	if (!bl_seq_note(seq, dir, child, name, len)) {
 		proof->ok = false;
 		return;
 	}
@@ -172,8 +201,7 @@ void bl_proof_add(struct bl_proof *proof, const struct path *dir,
 struct bl_basis *bl_proof_end(struct bl_proof *proof, int err)
 {
 	struct bl_basis *basis = NULL;
-	unsigned int event, i;
-	enum bl_seq_kind kind;
+	unsigned int event, i, at[BL_SEQ_COVERED + 1] = {};
 
 	/* Only what the dcache knows of is proved by it. */
 	if ((!err || err == -ENOENT) && proof->ok && proof->nr &&
@@ -183,7 +211,7 @@ struct bl_basis *bl_proof_end(struct bl_proof *proof, int err)
 	if (!basis) {
 		bl_proof_drop(proof->chain, proof->nr, proof->mnts,
 			      proof->nr_mnts);
-		kfree(proof);
+		bl_proof_free(proof);
 		return NULL;
 	}
 
@@ -196,17 +224,17 @@ struct bl_basis *bl_proof_end(struct bl_proof *proof, int err)
 	basis->nr_mnts = proof->nr_mnts;
 	memcpy(basis->mnts, proof->mnts, sizeof(basis->mnts));
 	basis->layers = NULL;
-	basis->nr = 0;
-	for (kind = BL_SEQ_SEARCHED; kind <= BL_SEQ_COVERED; kind++) {
-		for (i = 0; i < proof->nr; i++)
-			if (proof->chain[i].kind == kind)
-				basis->chain[basis->nr++] = proof->chain[i];
-		if (kind == BL_SEQ_SEARCHED)
-			basis->searched = basis->nr;
-		if (kind == BL_SEQ_END)
-			basis->ends = basis->nr;
-	}
-	kfree(proof);
+	basis->nr = proof->nr;
+	for (i = 0; i < proof->nr; i++)
+		at[proof->chain[i].kind]++;
+	basis->searched = at[BL_SEQ_SEARCHED];
+	basis->ends = basis->searched + at[BL_SEQ_END];
+	at[BL_SEQ_SEARCHED] = 0;
+	at[BL_SEQ_END] = basis->searched;
+	at[BL_SEQ_COVERED] = basis->ends;
+	for (i = 0; i < proof->nr; i++)
+		basis->chain[at[proof->chain[i].kind]++] = proof->chain[i];
+	bl_proof_free(proof);
 	return basis;
 }
 
