@@ -390,8 +390,8 @@ int bl_mnts_sync(void);
  * @BL_SEQ_SEARCHED: looked up in a directory that the caller must be permitted to
  *	search
  * @BL_SEQ_END: looked up with the credentials of a tree or of a link
- * @BL_SEQ_COVERED: so, too, but something is in it: while that is there so is
- *	this, or it was renamed
+ * @BL_SEQ_COVERED: so, too, but something is in it, or mounted on it: while that is
+ *	there so is this, or it was renamed
  */
 enum bl_seq_kind {
 	BL_SEQ_SEARCHED,

@@ -129,6 +129,17 @@ void bl_proof_mnt(struct bl_proof *proof, const struct path *path)
 		proof->mnts[proof->nr_mnts++] = mnt;
 }
 
+/*
+ * What something is mounted on goes only together with that, which is an event, or
+ * is renamed from another mount namespace.
+ */
+static bool bl_proof_mounted(const struct path *dir, struct dentry *child)
+{
+	struct path path = { .mnt = dir->mnt, .dentry = child };
+
+	return path_is_mountpoint(&path);
+}
+
 /**
  * bl_seq_note - begin to watch what a name was found to be
  * @seq: filled in, but for its kind; @child is borrowed
@@ -180,7 +191,8 @@ void bl_proof_add(struct bl_proof *proof, const struct path *dir,
 		proof->ok = false;
 		return;
 	}
-	seq->kind = caller ? BL_SEQ_SEARCHED : BL_SEQ_END;
+	seq->kind = caller ? BL_SEQ_SEARCHED :
+		    bl_proof_mounted(dir, child) ? BL_SEQ_COVERED : BL_SEQ_END;
 	dget(child);
 	/* If it turned negative meanwhile its sequence has changed. */
 	if (d_is_positive(child) && bl_sb_keeps(child->d_sb))
