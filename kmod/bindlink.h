@@ -500,7 +500,7 @@ bool bl_seq_note(struct bl_seq *seq, const struct path *dir,
 		 struct dentry *child, const char *name, unsigned int len);
 bool bl_basis_stale(const struct bl_basis *basis);
 bool bl_basis_unmoved(struct bl_basis *basis);
-bool bl_basis_found(struct bl_basis *basis);
+bool bl_basis_permits(struct bl_basis *basis);
 
 extern unsigned int bl_watch_events;	/* see bl_watch_event() */
 
@@ -906,6 +906,34 @@ int bl_getattr(struct mnt_idmap *idmap, const struct path *path,
 	       struct kstat *stat, u32 mask, unsigned int flags);
 int bl_setattr(struct mnt_idmap *idmap, struct dentry *dentry,
 	       struct iattr *attr);
+
+/**
+ * bl_basis_found - whether the caller would be led to the same
+ * @basis: basis
+ *
+ * It is valid, and the caller may search the directories in which the last name
+ * was looked for.
+ *
+ * Context: RCU read side, RCU-walk too.
+ * Return: false also where that takes more than looking.
+ */
+static __always_inline bool bl_basis_found(struct bl_basis *basis)
+{
+	const struct bl_seq *seq = basis->chain;
+	const struct bl_seq *searched = seq + basis->searched;
+	const struct bl_seq *end = seq + basis->ends;
+
+	if (!bl_basis_quiet(basis))
+		return bl_basis_permits(basis);
+	for (; seq < searched; seq++)
+		if (!bl_seq_same(seq) ||
+		    !bl_search_free(d_inode_rcu(READ_ONCE(seq->dentry->d_parent))))
+			return bl_basis_permits(basis);
+	for (; seq < end; seq++)
+		if (!bl_seq_same(seq))
+			return false;
+	return true;
+}
 
 /* dentry.c: what a name stands for, and whether that still holds */
 

@@ -439,8 +439,14 @@ bool bl_basis_unmoved(struct bl_basis *basis)
 	return true;
 }
 
-/* As bl_basis_found(), by all that there is to ask. */
-static noinline bool bl_basis_permits(struct bl_basis *basis)
+/**
+ * bl_basis_permits - as bl_basis_found(), by all that there is to ask
+ * @basis: basis
+ *
+ * Context: RCU read side, RCU-walk too.
+ * Return: false also where that takes more than looking.
+ */
+bool bl_basis_permits(struct bl_basis *basis)
 {
 	struct inode *dir;
 	unsigned int i;
@@ -454,33 +460,5 @@ static noinline bool bl_basis_permits(struct bl_basis *basis)
 					      MAY_EXEC | MAY_NOT_BLOCK)))
 			return false;
 	}
-	return true;
-}
-
-/**
- * bl_basis_found - whether the caller would be led to the same
- * @basis: basis
- *
- * It is valid, and the caller may search the directories in which the last name
- * was looked for.
- *
- * Context: RCU read side, RCU-walk too.
- * Return: false also where that takes more than looking.
- */
-bool bl_basis_found(struct bl_basis *basis)
-{
-	const struct bl_seq *seq = basis->chain;
-	const struct bl_seq *searched = seq + basis->searched;
-	const struct bl_seq *end = seq + basis->ends;
-
-	if (!bl_basis_quiet(basis))
-		return bl_basis_permits(basis);
-	for (; seq < searched; seq++)
-		if (!bl_seq_same(seq) ||
-		    !bl_search_free(d_inode_rcu(READ_ONCE(seq->dentry->d_parent))))
-			return bl_basis_permits(basis);
-	for (; seq < end; seq++)
-		if (!bl_seq_same(seq))
-			return false;
 	return true;
 }
