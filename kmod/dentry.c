@@ -1802,10 +1802,21 @@ static int bl_d_weak_revalidate(struct dentry *dentry, unsigned int flags)
 {
 	struct bl_tree *tree = bl_tree(dentry->d_sb);
 	struct bl_bind *bind;
+	struct inode *real;
 
 	/* Before it is attached nothing has to be there yet. */
 	if (dentry != dentry->d_sb->s_root || !d_mountpoint(tree->key))
 		return 1;
+	scoped_guard(rcu) {
+		bind = bl_root_rcu(tree);
+		/* It may be going at this moment. */
+		real = bind ? d_inode_rcu(bind->real.dentry) : NULL;
+		if (likely(real)) {
+			bl_tree_stack(dentry->d_sb, bind->real.mnt->mnt_sb);
+			bl_inode_refresh(d_inode(dentry), real, bind->mnt);
+			return 1;
+		}
+	}
 	bind = bl_root_get(tree, NULL);
 	if (IS_ERR(bind))
 		return bl_root_way(tree, PTR_ERR(bind)) ? 1 : PTR_ERR(bind);

@@ -1155,9 +1155,11 @@ int bl_rename(struct mnt_idmap *idmap, struct inode *old_dir,
 		err = bl_rename_find(old, new, flags, &from, &to);
 		if (!err) {
 			err = bl_rename_places(old, new, &from, &to, flags);
-			if (!err) {
+			/* A file takes nothing with it in its own directory. */
+			if (!err && (to_dir != from_dir || d_is_dir(old))) {
 				bl_dir_refresh(from_dir, &from);
-				bl_dir_refresh(to_dir, &to);
+				if (to_dir != from_dir)
+					bl_dir_refresh(to_dir, &to);
 			}
 			bl_place_put(&to);
 			bl_place_put(&from);

@@ -136,6 +136,7 @@ static int bl_inode_use_root(struct bl_tree *tree, int mask, struct bl_use *use)
 	struct bl_bind *bind;
 
 	if (mask & MAY_NOT_BLOCK) {
+		use->merged = bl_root_merged(tree);
 		bind = bl_root_rcu(tree);
 		if (!bind)
 			return -ECHILD;
@@ -143,7 +144,7 @@ static int bl_inode_use_root(struct bl_tree *tree, int mask, struct bl_use *use)
 		use->mnt = bind->mnt;
 		return use->real ? 0 : -ECHILD;
 	}
-	bind = bl_root_get(tree, NULL);
+	bind = bl_root_get(tree, &use->merged);
 	if (IS_ERR(bind)) {
 		if (!bl_root_way(tree, PTR_ERR(bind)))
 			return PTR_ERR(bind);
@@ -165,11 +166,13 @@ static int bl_inode_use(struct inode *inode, int mask, struct bl_use *use)
 	struct dentry *alias;
 	int err;
 
-	memset(use, 0, sizeof(*use));
-	if (bl_is_root(inode)) {
-		use->merged = bl_root_merged(bl_tree(inode->i_sb));
+	use->real = NULL;
+	use->mnt = NULL;
+	use->bind = NULL;
+	use->merged = false;
+	use->held.path.dentry = NULL;
+	if (bl_is_root(inode))
 		return bl_inode_use_root(bl_tree(inode->i_sb), mask, use);
-	}
 	if (!BL_I(inode)->merged) {
 		use->real = BL_I(inode)->real;
 		use->mnt = BL_I(inode)->mnt;
