@@ -733,6 +733,7 @@ static int elsewhere(const struct place *p, int (*act)(const char *dir),
 	/* No tree in this namespace, nor any later. */
 	umount2(path("%s/par/v", p->top), MNT_DETACH);
 	umount2(path("%s/par", p->top), MNT_DETACH);
+	umount2(p->v, MNT_DETACH);
 	if (mount_count(p->top, "bindlink") ||
 	    mount(p->top, dir, NULL, MS_BIND, NULL) ||
 	    mount("tmpfs", p->top, "tmpfs", 0, NULL))
@@ -864,6 +865,49 @@ TEST_F(backing, LT4_a_carrier_deleted_below)
 		ASSERT_EQ(0, rm_rf(par));
 		ASSERT_EQ(0, rm_rf(p->b));
 	}
+	EXPECT_EQ(0, ERR(rmdir(w)));
+}
+
+/* A mount point on the way to the backing, which is none to somebody else. */
+TEST_F(backing, LB2_LB7_a_mount_point_changed_elsewhere)
+{
+	struct place *p = &self->p;
+	const char *par = path("%s/par", p->top), *b = path("%s/b", par);
+	const char *par2 = path("%s/par2", p->top), *w = window(p);
+	const char *in = path("%s/in", p->v);
+	int err;
+
+	ASSERT_NE(NULL, w);
+	ASSERT_EQ(0, ERR(mkdir(par, 0755)));
+	ASSERT_EQ(0, ERR(mount("tmpfs", par, "tmpfs", 0, NULL)));
+	ASSERT_EQ(0, make_kind(b, 'd', "mounted"));
+	ASSERT_EQ(0, ERR(mkdir(p->v, 0755)));
+	ASSERT_EQ(0, link_make(p->v, b))
+		TH_LOG("%s", link_why());
+	EXPECT_STREQ("mounted", get(in));
+	warm(p->v);
+	err = elsewhere(p, rename_par, w);
+	EXPECT_EQ(0, err)
+		TH_LOG("%s", strerror(err));
+	EXPECT_STREQ("!ENOENT", get(in));
+	EXPECT_STREQ("mounted", get(path("%s/b/in", par2)));
+	ASSERT_EQ(0, ERR(mkdir(par, 0755)));
+	ASSERT_EQ(0, make_kind(b, 'd', "another"));
+	EXPECT_STREQ("another", get(in));
+	UMOUNT(par2);
+	/* What is deleted takes the mount with it. */
+	ASSERT_EQ(0, ERR(mount("tmpfs", par, "tmpfs", 0, NULL)));
+	ASSERT_EQ(0, make_kind(b, 'd', "mounted again"));
+	EXPECT_STREQ("mounted again", get(in));
+	warm(p->v);
+	err = elsewhere(p, delete_par, w);
+	EXPECT_EQ(0, err)
+		TH_LOG("%s", strerror(err));
+	EXPECT_STREQ("!ENOENT", get(in));
+	ASSERT_EQ(0, ERR(mkdir(par, 0755)));
+	ASSERT_EQ(0, make_kind(b, 'd', "anew"));
+	EXPECT_STREQ("anew", get(in));
+	ASSERT_EQ(0, link_drop(p->v));
 	EXPECT_EQ(0, ERR(rmdir(w)));
 }
 
