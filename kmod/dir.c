@@ -32,7 +32,7 @@
  * @walked: it is the name of a link or of an exception, or inside of one
  * @leads: links or exceptions are below the name
  * @moves: @target is just the name in another directory
- * @named: @target has the name of the dentry in the tree
+ * @named: @target was looked up by the name of the dentry in the tree
  */
 struct bl_place {
 	struct bl_real parent;
@@ -75,14 +75,10 @@ static int bl_place_at(struct dentry *target, struct bl_mnt *mnt,
 	return 0;
 }
 
-/*
- * That @place was found by one step: it is the one for that name only, unless the
- * filesystem takes others for the same.
- */
+/* That @place was found by one step: it is the one for that name only. */
 static void bl_place_name(struct bl_place *place, bool stepped)
 {
-	place->named = stepped && place->target &&
-		       !(place->target->d_flags & DCACHE_OP_COMPARE);
+	place->named = stepped && place->target;
 }
 
 static int bl_place_bound(struct bl_link *link, struct bl_place *place)
@@ -295,6 +291,24 @@ static bool bl_same_name(const struct dentry *a, const struct dentry *b)
 }
 
 /*
+ * As bl_place_lookup(), where @place->target has another name: it was renamed, or
+ * the filesystem takes both for the same.
+ */
+static noinline struct dentry *bl_place_other(const struct bl_place *place,
+					      struct dentry *dentry)
+{
+	struct dentry *lower;
+
+	lower = lookup_one(mnt_idmap(place->parent.path.mnt),
+			   dentry->d_name.name, place->parent.path.dentry,
+			   dentry->d_name.len);
+	if (IS_ERR(lower) || lower == place->target)
+		return lower;
+	dput(lower);
+	return ERR_PTR(-EAGAIN);
+}
+
+/*
  * Look up what @dentry stands for, with the directory of @place locked;
  * -EAGAIN when that does not hold the backing any more.
  */
@@ -310,9 +324,10 @@ static struct dentry *bl_place_lookup(const struct bl_place *place,
 		if (lower)
 			return lower;
 	} else if (target->d_parent != dir ||
-		   (d_is_positive(target) && d_unhashed(target)) ||
-		   (place->named && !bl_same_name(target, dentry))) {
+		   (d_is_positive(target) && d_unhashed(target))) {
 		return ERR_PTR(-EAGAIN);
+	} else if (place->named && !bl_same_name(target, dentry)) {
+		return bl_place_other(place, dentry);
 	} else if (!d_unhashed(target) &&
 		   !(target->d_flags & DCACHE_OP_REVALIDATE)) {
 		return dget(target);
