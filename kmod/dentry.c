@@ -19,6 +19,7 @@
 #include <linux/dcache.h>
 #include <linux/namei.h>
 #include <linux/rcupdate.h>
+#include <linux/sched/signal.h>
 #include <linux/slab.h>
 
 #include "bindlink.h"
@@ -718,29 +719,26 @@ static void bl_node_prepare(struct bl_node *node)
 }
 
 /*
- * As bl_node_set(), if the name is what it was when d_seq was @seq. Returns whether
- * it is; @node is consumed in any case.
+ * As bl_node_set(), if the name is what it was when d_seq was @seq; @node is consumed
+ * in any case.
  */
-static bool bl_node_set_at(struct dentry *dentry, struct bl_node *node,
+static void bl_node_set_at(struct dentry *dentry, struct bl_node *node,
 			   const unsigned int *seq)
 {
 	struct bl_node *old;
-	bool same;
 
 	bl_node_prepare(node);
 	spin_lock(&dentry->d_lock);
 	old = rcu_dereference_protected(*bl_node_slot(dentry),
 					lockdep_is_held(&dentry->d_lock));
-	same = !seq || !read_seqcount_retry(&dentry->d_seq, *seq);
 	/* What was seen there later is in place already. */
-	if (!same ||
+	if ((seq && read_seqcount_retry(&dentry->d_seq, *seq)) ||
 	    (old && old->merged && node->merged && old->ticket > node->ticket))
 		old = node;
 	else
 		rcu_assign_pointer(*bl_node_slot(dentry), node);
 	spin_unlock(&dentry->d_lock);
 	bl_node_put(old);
-	return same;
 }
 
 /**
@@ -1738,13 +1736,12 @@ static bool bl_node_covered(struct dentry *dentry, const struct bl_node *new)
 	return old && old->lower == new->lower;
 }
 
-/* As ->d_revalidate(); -EAGAIN when the name was changed meanwhile. */
-static int bl_node_look(struct dentry *dentry)
+/* As ->d_revalidate(), by the name that @dentry had when its d_seq was @seq. */
+static int bl_node_look(struct dentry *dentry, unsigned int seq)
 {
 	struct dentry *parent;
 	struct bl_node *node;
 	struct inode *inode;
-	unsigned int seq;
 	bool valid;
 	int err;
 
@@ -1753,7 +1750,6 @@ static int bl_node_look(struct dentry *dentry)
 	if (valid)
 		return 1;
 
-	seq = read_seqcount_begin(&dentry->d_seq);
 	parent = dget_parent(dentry);
 	node = bl_node_get(dentry, parent, true);
 	dput(parent);
@@ -1770,21 +1766,27 @@ static int bl_node_look(struct dentry *dentry)
 	}
 	if (inode && node->inode)
 		bl_inode_refresh(inode, node->inode, node->mnt);
-	/* By another name it shows something else. */
-	return bl_node_set_at(dentry, node, &seq) ? 1 : -EAGAIN;
+	bl_node_set_at(dentry, node, &seq);
+	return 1;
 }
-
-/* How often to look at what is being renamed. */
-#define BL_LOOK_TRIES	8
 
 static noinline int bl_node_revalidate(struct dentry *dentry)
 {
-	int ret, tries = 0;
+	unsigned int seq;
+	int ret;
 
-	do {
-		ret = bl_node_look(dentry);
-	} while (ret == -EAGAIN && ++tries < BL_LOOK_TRIES);
-	return ret == -EAGAIN ? -ESTALE : ret;
+	/*
+	 * By another name it shows something else, and is not to be dropped for
+	 * what that is. As d_lookup() does, go on for as long as it is renamed.
+	 */
+	for (;;) {
+		seq = read_seqcount_begin(&dentry->d_seq);
+		ret = bl_node_look(dentry, seq);
+		if (likely(!read_seqcount_retry(&dentry->d_seq, seq)))
+			return ret;
+		if (fatal_signal_pending(current))
+			return -EINTR;
+	}
 }
 
 static int bl_d_revalidate(struct dentry *dentry, unsigned int flags)
