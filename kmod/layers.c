@@ -456,11 +456,12 @@ struct bl_node *bl_step_node(struct dentry *dentry)
 	u64 ticket;
 	bool dir;
 
+	/* What the directory is made of is a part of what is found out. */
+	ticket = bl_node_ticket();
 	if (!bl_step_begin(&step, dentry)) {
 		bl_step_drop(&step);
 		return NULL;
 	}
-	ticket = bl_node_ticket();
 	nr = bl_step_all(&step, &seen);
 	if (nr < 0) {
 		bl_step_drop(&step);
