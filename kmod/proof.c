@@ -405,11 +405,14 @@ bool bl_basis_stale(const struct bl_basis *basis)
 	const struct bl_basis *up;
 	unsigned int i;
 
-	for (up = basis; up; up = up->up)
+	for (up = basis; up; up = up->up) {
 		for (i = 0; i < up->nr_mnts; i++)
 			if (READ_ONCE(up->mnts[i]->stale))
 				return true;
-	return basis->layers && bl_layers_stale(basis->layers);
+		if (up->layers && bl_layers_stale(up->layers))
+			return true;
+	}
+	return false;
 }
 
 /**
