@@ -1258,8 +1258,8 @@ other:
 }
 
 /*
- * As bl_lookup_one() for a dentry that may be renamed meanwhile. A rename through this tree
- * moves both dentries before it unlocks the directories behind.
+ * As bl_lookup_one() for a dentry that may be renamed meanwhile. A rename through
+ * this tree moves both dentries before it unlocks the directories behind.
  */
 static noinline struct dentry *bl_lookup_moving(struct dentry *dentry,
 						const struct bl_real *parent)

@@ -6,6 +6,7 @@
  * must be seen through V when its change has returned, and looks at once.
  * Others walk the same names all the time, so that the caches are hot.
  */
+#include <sched.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdatomic.h>
@@ -1502,6 +1503,75 @@ static void shuffle_storm(struct __test_metadata *_metadata,
 	/* It is there, once. */
 	EXPECT_EQ(1, (access(path("%s/d/one", t.v), F_OK) == 0) +
 		     (access(path("%s/d/two", t.v), F_OK) == 0));
+}
+
+/*
+ * A working directory that is moved through the link, while others look for it by
+ * both names, has a path at any moment.
+ */
+static void dweller_run(struct plot *t, const char *name, bool dwells)
+{
+	char cwd[512];
+	unsigned int step;
+	struct stat st;
+
+	for (step = 0; goes_on(t->w); step++) {
+		int err = dwells ? getcwd(cwd, sizeof(cwd)) ? 0 : errno :
+				   ERR(stat(name, &st));
+
+		if (err && (dwells || err != ENOENT))
+			wrong(t->w, "step %u: %s", step, strerror(err));
+		/* As the kernel says it of what is not below the root. */
+		if (dwells && cwd[0] != '/')
+			wrong(t->w, "step %u: %s", step, cwd);
+	}
+	_exit(0);
+}
+
+static void move_storm(struct __test_metadata *_metadata,
+		       const struct place *p, unsigned int flags)
+{
+	char here[160], there[160];
+	pid_t dwellers[3];
+	unsigned int i, step;
+	struct plot t;
+
+	ASSERT_EQ(0, plot_open(&t, p));
+	ASSERT_EQ(0, ERR(mkdir(path("%s/here", t.b), 0755)));
+	ASSERT_EQ(0, ERR(mkdir(path("%s/there", t.b), 0755)));
+	ASSERT_EQ(0, ERR(mkdir(path("%s/here/d", t.b), 0755)));
+	ASSERT_EQ(0, link_make_flags(t.v, t.b, flags, NULL, 0))
+		TH_LOG("%s", link_why());
+	sprintf(here, "%s/here/d", t.v);
+	sprintf(there, "%s/there/d", t.v);
+	begin(t.w);
+	for (i = 0; i < ARRAY_SIZE(dwellers); i++) {
+		dwellers[i] = spawn();
+		if (dwellers[i])
+			continue;
+		if (!i && chdir(here))
+			wrong(t.w, "chdir: %s", strerror(errno));
+		if (!i)
+			atomic_fetch_add(&t.w->walks, 1);
+		dweller_run(&t, i == 1 ? here : there, !i);
+	}
+	while (!atomic_load(&t.w->walks) && !atomic_load(&t.w->failed))
+		sched_yield();
+	for (step = 0; time_left(t.w, step); step++)
+		EXPECT_EQ(0, ERR(rename(step % 2 ? there : here,
+					step % 2 ? here : there)));
+	atomic_store(&t.w->over, 1);
+	FINISHED(t.w, dwellers, ARRAY_SIZE(dwellers));
+}
+
+TEST_F_TIMEOUT(merged_storm, MG8_LB6_working_directory_is_moved, 900)
+{
+	move_storm(_metadata, &self->p, MERGED);
+}
+
+TEST_F_TIMEOUT(merged_storm, LB6_working_directory_is_moved, 900)
+{
+	move_storm(_metadata, &self->p, 0);
 }
 
 TEST_F_TIMEOUT(merged_storm, MG8_LB6_renamed_directly_as_well, 900)
