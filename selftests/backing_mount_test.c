@@ -516,6 +516,57 @@ TEST_F(backing, LB7_MG5_free_while_the_original_is_open)
 	EXPECT_EQ(0, disk_drop(&d));
 }
 
+/* XFS that ignores case, which the dcache is not told of. */
+static int disk_format_ci(const struct disk *d)
+{
+	return ERR(truncate(d->file, 320 << 20)) ?:
+	       ERR(ioctl(d->fd, LOOP_SET_CAPACITY)) ?:
+	       run("mkfs.xfs", "-q", "-f", "-n", "version=ci", d->dev, NULL);
+}
+
+/* What is in either layer is found, removed and renamed by a name of other case. */
+TEST_F(backing, MG6_MG8_names_of_other_case)
+{
+	struct place *p = &self->p;
+	const char *m = path("%s/m", p->back), *v = path("%s/o", m);
+	const char *b = path("%s/b", m);
+	struct disk d;
+
+	ASSERT_EQ(0, ERR(mkdir(m, 0755)));
+	DISK(d);
+	if (disk_format_ci(&d) || mount(d.dev, m, "xfs", 0, NULL)) {
+		disk_drop(&d);
+		SKIP(return, "no XFS that ignores case here");
+	}
+	ASSERT_EQ(0, ERR(mkdir(v, 0755)));
+	ASSERT_EQ(0, ERR(mkdir(b, 0755)));
+	ASSERT_EQ(0, ERR(mkdir(path("%s/d", v), 0755)));
+	ASSERT_EQ(0, ERR(mkdir(path("%s/d", b), 0755)));
+	ASSERT_EQ(0, put(path("%s/d/one", v), "o1"));
+	ASSERT_EQ(0, put(path("%s/d/two", v), "o2"));
+	ASSERT_EQ(0, put(path("%s/d/three", b), "b3"));
+	ASSERT_EQ(0, put(path("%s/d/four", b), "b4"));
+	ASSERT_EQ(0, link_make_opts(v, b, BINDLINK_FLAG_MERGED,
+				    BINDLINK_ATTACH_AUTO, NULL, 0))
+		TH_LOG("%s", link_why());
+	EXPECT_STREQ("o1", get(path("%s/d/ONE", v)));
+	EXPECT_STREQ("b3", get(path("%s/d/THREE", v)));
+	EXPECT_EQ(0, ERR(rename(path("%s/d/ONE", v), path("%s/d/uno", v))));
+	EXPECT_EQ(0, ERR(rename(path("%s/d/THREE", v), path("%s/d/tre", v))));
+	EXPECT_EQ(0, ERR(unlink(path("%s/d/TWO", v))));
+	EXPECT_EQ(0, ERR(unlink(path("%s/d/FOUR", v))));
+	EXPECT_STREQ("tre uno", names(path("%s/d", v)));
+	EXPECT_STREQ("o1", get(path("%s/d/UNO", v)));
+	EXPECT_STREQ("b3", get(path("%s/d/Tre", v)));
+	EXPECT_STREQ("!ENOENT", get(path("%s/d/One", v)));
+	EXPECT_STREQ("!ENOENT", get(path("%s/d/two", v)));
+	ASSERT_EQ(0, link_drop(v));
+	EXPECT_STREQ("uno", names(path("%s/d", v)));
+	EXPECT_STREQ("tre", names(path("%s/d", b)));
+	UMOUNT(m);
+	EXPECT_EQ(0, disk_drop(&d));
+}
+
 /* A whole chain of filesystems, and many links into one of them. */
 TEST_F(backing, LB7_many_links_into_one_filesystem)
 {
