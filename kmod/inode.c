@@ -256,12 +256,6 @@ static __always_inline bool bl_merged_searchable(const struct inode *inode)
 				   node->mnt);
 }
 
-static noinline bool bl_merged_searchable_ref(const struct inode *inode)
-{
-	guard(rcu)();
-	return bl_merged_searchable(inode);
-}
-
 /* Whether @mask is what a walk asks of a directory, in RCU-walk. */
 static __always_inline bool bl_mask_walks(int mask)
 {
@@ -273,6 +267,52 @@ static __always_inline bool bl_mask_walks(int mask)
 static __always_inline bool bl_mask_searches(int mask)
 {
 	return (mask & (MAY_EXEC | MAY_READ | MAY_WRITE)) == MAY_EXEC;
+}
+
+/*
+ * Whether it is plain to see that the caller may do what @mask says with @real,
+ * because it is the caller's own: what inode_permission() says, without what it asks
+ * security modules, which those without labels were asked about the tree's inode.
+ */
+static __always_inline bool bl_owner_may(const struct inode *real, int mask)
+{
+	umode_t mode = READ_ONCE(real->i_mode);
+
+	if (bl_labels || real->i_op->permission ||
+	    !(S_ISREG(mode) || S_ISDIR(mode)) ||
+	    !uid_eq(real->i_uid, current_fsuid()) ||
+	    (mask & (MAY_READ | MAY_WRITE | MAY_EXEC) & ~(mode >> 6)))
+		return false;
+	return !(mask & MAY_WRITE) ||
+	       (!IS_IMMUTABLE(real) && !sb_rdonly(real->i_sb) &&
+		gid_valid(real->i_gid));
+}
+
+/* The same of what @inode shows, @real in @mnt, which a read-only link may be. */
+static bool bl_inode_may(const struct inode *inode, const struct inode *real,
+			 const struct bl_mnt *mnt, int mask)
+{
+	if (!real || !bl_inode_fresh(inode, real, mnt))
+		return false;
+	if (bl_mask_searches(mask) && S_ISDIR(inode->i_mode) &&
+	    bl_search_free(real))
+		return true;
+	return !(mnt->flags & (MNT_READONLY | MNT_NOEXEC)) &&
+	       bl_owner_may(real, mask);
+}
+
+/* The same of a directory inside of a merged link. */
+static noinline bool bl_merged_may(const struct inode *inode, int mask)
+{
+	const struct bl_node *node;
+	struct dentry *alias;
+
+	guard(rcu)();
+	alias = READ_ONCE(BL_I(inode)->alias);
+	node = alias ? rcu_dereference(*bl_node_slot(alias)) : NULL;
+	return node && node->real.dentry &&
+	       bl_inode_may(inode, d_inode_rcu(node->real.dentry), node->mnt,
+			    mask);
 }
 
 static noinline int bl_permission_full(struct mnt_idmap *idmap,
@@ -309,6 +349,33 @@ static noinline int bl_permission_full(struct mnt_idmap *idmap,
 	return err;
 }
 
+/* As bl_permission(), of what shows one inode, and is not just searched. */
+static noinline int bl_permission_real(struct mnt_idmap *idmap,
+				       struct inode *inode, int mask)
+{
+	struct inode *real = BL_I(inode)->real;
+	const int flags = BL_I(inode)->mnt->flags;
+
+	if (bl_owner_may(real, mask)) {
+		if (likely(!(flags & (MNT_READONLY | MNT_NOEXEC))))
+			return 0;
+		if ((mask & MAY_WRITE) && (flags & MNT_READONLY) &&
+		    S_ISREG(inode->i_mode))
+			return -EROFS;
+	} else if (likely(!(flags & (MNT_READONLY | MNT_NOEXEC)))) {
+		return inode_permission(&nop_mnt_idmap, real, mask);
+	}
+	return bl_permission_full(idmap, inode, mask);
+}
+
+/* The same of a directory inside of a merged link. */
+static noinline int bl_permission_merged(struct mnt_idmap *idmap,
+					 struct inode *inode, int mask)
+{
+	return bl_merged_may(inode, mask) ? 0 :
+	       bl_permission_full(idmap, inode, mask);
+}
+
 /**
  * bl_permission - ->permission()
  * @idmap: ID mapping of the tree's mount, always the trivial one
@@ -324,42 +391,46 @@ static noinline int bl_permission_full(struct mnt_idmap *idmap,
 int bl_permission(struct mnt_idmap *idmap, struct inode *inode, int mask)
 {
 	struct inode *real = BL_I(inode)->real;
-	const struct bl_mnt *mnt = BL_I(inode)->mnt;
 
-	if (likely(real && bl_inode_fresh(inode, real, mnt))) {
+	if (likely(real && bl_inode_fresh(inode, real, BL_I(inode)->mnt))) {
 		if (likely(bl_mask_searches(mask) && S_ISDIR(inode->i_mode) &&
 			   bl_search_free(real)))
 			return 0;
-		if (likely(!(mnt->flags & (MNT_READONLY | MNT_NOEXEC))))
-			return inode_permission(&nop_mnt_idmap, real, mask);
-	} else if (BL_I(inode)->merged && bl_mask_walks(mask) &&
-		   bl_merged_searchable(inode)) {
-		return 0;
-	} else if (BL_I(inode)->merged && !(mask & MAY_NOT_BLOCK) &&
-		   bl_mask_searches(mask) && bl_merged_searchable_ref(inode)) {
-		return 0;
+		return bl_permission_real(idmap, inode, mask);
 	}
-	return bl_permission_full(idmap, inode, mask);
+	if (!BL_I(inode)->merged)
+		return bl_permission_full(idmap, inode, mask);
+	if (bl_mask_walks(mask) && bl_merged_searchable(inode))
+		return 0;
+	return bl_permission_merged(idmap, inode, mask);
 }
 
-static __always_inline bool bl_root_searchable(const struct inode *inode,
-					       bool brief)
+static __always_inline bool bl_root_searchable(const struct inode *inode)
 {
 	struct bl_tree *tree = bl_tree(inode->i_sb);
 	const struct bl_bind *bind;
 
-	bind = bl_root_shows(tree, rcu_dereference(tree->link), brief);
+	bind = bl_root_shows(tree, rcu_dereference(tree->link), true);
 	return bind && bl_inode_searchable(inode,
 					   d_inode_rcu(bind->real.dentry),
 					   bind->mnt);
 }
 
+static bool bl_root_may(const struct inode *inode, int mask)
+{
+	const struct bl_bind *bind;
+
+	guard(rcu)();
+	bind = bl_root_rcu(bl_tree(inode->i_sb));
+	return bind && bl_inode_may(inode, d_inode_rcu(bind->real.dentry),
+				    bind->mnt, mask);
+}
+
 static noinline int bl_root_permission_other(struct mnt_idmap *idmap,
 					     struct inode *inode, int mask)
 {
-	if (bl_mask_walks(mask) && bl_root_searchable(inode, false))
-		return 0;
-	return bl_permission_full(idmap, inode, mask);
+	return bl_root_may(inode, mask) ? 0 :
+	       bl_permission_full(idmap, inode, mask);
 }
 
 /*
@@ -369,7 +440,7 @@ static noinline int bl_root_permission_other(struct mnt_idmap *idmap,
 static int bl_root_permission(struct mnt_idmap *idmap, struct inode *inode,
 			      int mask)
 {
-	if (likely(bl_mask_walks(mask) && bl_root_searchable(inode, true)))
+	if (likely(bl_mask_walks(mask) && bl_root_searchable(inode)))
 		return 0;
 	return bl_root_permission_other(idmap, inode, mask);
 }

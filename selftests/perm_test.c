@@ -3,14 +3,18 @@
  * Who may do what through a link: what they may do at B, no less and no more.
  */
 #include <grp.h>
+#include <linux/fs.h>
 #include <linux/mount.h>
 #include <sched.h>
 #include <sys/fsuid.h>
+#include <sys/ioctl.h>
 #include <sys/sysmacros.h>
 #include <sys/syscall.h>
 
 #include "kselftest_harness.h"
 #include "place.h"
+
+#include <bindlink.h>
 
 PLACES(perm);
 
@@ -610,6 +614,148 @@ TEST_F(perm, TR10_flags_of_the_mount_at_virtual)
 	EXPECT_EQ(0, err_open(path("%s/f", p->b), O_RDWR));
 	ASSERT_EQ(0, ERR(mount(NULL, p->v, NULL, MS_REMOUNT | MS_BIND, NULL)));
 	EXPECT_EQ(0, err_open(f, O_RDWR));
+}
+
+/* What the caller may do with a file or a directory. */
+static const char *rights(const char *at, bool dir)
+{
+	const char *name = dir ? path("%s/new", at) : at;
+	int made = dir ? ERR(mkdir(name, 0700)) : err_open(name, O_RDWR);
+
+	if (dir && !made)
+		rmdir(name);
+	return path("%s %s %s, %s, %s",
+		    strerrorname_np(ERR(faccessat(AT_FDCWD, at, R_OK, AT_EACCESS))),
+		    strerrorname_np(ERR(faccessat(AT_FDCWD, at, W_OK, AT_EACCESS))),
+		    strerrorname_np(ERR(faccessat(AT_FDCWD, at, X_OK, AT_EACCESS))),
+		    strerrorname_np(made),
+		    strerrorname_np(err_open(at, O_RDONLY)));
+}
+
+/* By @uid, first at V: what is known of B there may be old. */
+static int same_rights(uid_t uid, const char *v, const char *b, bool dir)
+{
+	const char *at_v, *at_b;
+	pid_t pid = uid ? fork_user(uid) : fork();
+
+	if (pid)
+		return reap(pid);
+	at_v = rights(v, dir);
+	at_b = rights(b, dir);
+	if (strcmp(at_v, at_b))
+		printf("# %u at %s: %s, at %s: %s\n", uid, v, at_v, b, at_b);
+	fflush(stdout);
+	_exit(strcmp(at_v, at_b) != 0);
+}
+
+static int set_flag(const char *at, int flag, bool on)
+{
+	int fd = open(at, O_RDONLY | O_CLOEXEC), flags = 0, err;
+
+	err = fd < 0 ? errno : ERR(ioctl(fd, FS_IOC_GETFLAGS, &flags));
+	flags = on ? flags | flag : flags & ~flag;
+	err = err ?: ERR(ioctl(fd, FS_IOC_SETFLAGS, &flags));
+	if (fd >= 0)
+		close(fd);
+	return err;
+}
+
+/* The owner is often asked nothing more than by the mode: where that is enough. */
+TEST_F(perm, TR9_SE3_the_owner)
+{
+	static const mode_t modes[] = {
+		0, 0100, 0200, 0300, 0400, 0500, 0600, 0700, 0077, 0007, 0777,
+	};
+	static const uid_t owners[] = { USER, 0, USER + 1 };
+	struct place *p = &self->p;
+	const char *names[] = { "", "/d", "/f" };
+	unsigned int n, i, merged, who;
+	pid_t pid;
+
+	ASSERT_EQ(0, ERR(mkdir(p->v, 0755)) ?: ERR(mkdir(p->b, 0755)));
+	ASSERT_EQ(0, ERR(mkdir(path("%s/d", p->b), 0755)));
+	ASSERT_EQ(0, put(path("%s/f", p->b), "f"));
+	for (merged = 0; merged < 2; merged++) {
+		ASSERT_EQ(0, link_make_flags(p->v, p->b,
+					     merged ? BINDLINK_FLAG_MERGED : 0,
+					     NULL, 0))
+			TH_LOG("%s", link_why());
+		for (n = 0; n < ARRAY_SIZE(names); n++) {
+			const char *b = path("%s%s", p->b, names[n]);
+			const char *v = path("%s%s", p->v, names[n]);
+			bool dir = n < 2;
+
+			for (who = 0; who < ARRAY_SIZE(owners); who++) {
+				ASSERT_EQ(0, ERR(chown(b, owners[who], 0)));
+				for (i = 0; i < ARRAY_SIZE(modes); i++) {
+					ASSERT_EQ(0, ERR(chmod(b, modes[i])));
+					EXPECT_EQ(0, same_rights(USER, v, b, dir))
+						TH_LOG("merged %u, mode %o of %u",
+						       merged, modes[i], owners[who]);
+					EXPECT_EQ(0, same_rights(0, v, b, dir));
+				}
+			}
+			ASSERT_EQ(0, ERR(chown(b, 0, 0)));
+			ASSERT_EQ(0, ERR(chmod(b, 0755)));
+			EXPECT_EQ(0, same_rights(0, v, b, dir));
+			/* What the mode does not say. */
+			if (!set_flag(b, FS_IMMUTABLE_FL, true)) {
+				EXPECT_EQ(0, same_rights(0, v, b, dir));
+				EXPECT_EQ(EPERM, ERR(access(v, W_OK)));
+				ASSERT_EQ(0, set_flag(b, FS_IMMUTABLE_FL, false));
+				EXPECT_EQ(0, same_rights(0, v, b, dir));
+				EXPECT_EQ(0, ERR(access(v, W_OK)));
+			}
+			ASSERT_EQ(0, ERR(chown(b, USER, USER)));
+			/* An ID that is the same by another name only. */
+			pid = fork();
+			if (!pid) {
+				if (setfsuid(USER) != 0 || setfsgid(USER))
+					_exit(200);
+				_exit(strcmp(rights(v, dir), rights(b, dir)) != 0);
+			}
+			EXPECT_EQ(0, reap(pid));
+			ASSERT_EQ(0, ERR(chown(b, 0, 0)));
+		}
+		ASSERT_EQ(0, link_drop(p->v));
+	}
+}
+
+/* A filesystem that becomes read-only, not only its mount. */
+TEST_F(perm, TR10_RO1_the_filesystem_is_remounted)
+{
+	struct place *p = &self->p;
+	const char *names[] = { "", "/d", "/f" };
+	unsigned int n, i, merged;
+
+	ASSERT_EQ(0, ERR(mkdir(p->v, 0755)) ?: ERR(mkdir(p->b, 0755)));
+	ASSERT_EQ(0, ERR(mount("tmpfs", p->b, "tmpfs", 0, "mode=755")));
+	ASSERT_EQ(0, ERR(mkdir(path("%s/d", p->b), 0755)));
+	ASSERT_EQ(0, put(path("%s/f", p->b), "f"));
+	for (merged = 0; merged < 2; merged++) {
+		ASSERT_EQ(0, link_make_flags(p->v, p->b,
+					     merged ? BINDLINK_FLAG_MERGED : 0,
+					     NULL, 0))
+			TH_LOG("%s", link_why());
+		for (i = 0; i < 4; i++) {
+			bool ro = i & 1;
+
+			ASSERT_EQ(0, ERR(mount(NULL, p->b, NULL, MS_REMOUNT |
+					       (ro ? MS_RDONLY : 0), NULL)));
+			for (n = 0; n < ARRAY_SIZE(names); n++) {
+				const char *v = path("%s%s", p->v, names[n]);
+
+				EXPECT_EQ(ro ? EROFS : 0, ERR(access(v, W_OK)))
+					TH_LOG("%s, merged %u", v, merged);
+				EXPECT_EQ(0, ERR(access(v, R_OK)));
+			}
+			EXPECT_EQ(ro ? EROFS : 0, err_open(path("%s/f", p->v),
+							   O_WRONLY));
+		}
+		ASSERT_EQ(0, ERR(mount(NULL, p->b, NULL, MS_REMOUNT, NULL)));
+		ASSERT_EQ(0, link_drop(p->v));
+	}
+	EXPECT_EQ(0, ERR(umount2(p->b, 0)));
 }
 
 TEST_HARNESS_MAIN
