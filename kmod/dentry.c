@@ -781,9 +781,7 @@ bool bl_node_moved(struct dentry *dentry, struct dentry *lower)
 	unsigned int seq;
 	bool known;
 
-	spin_lock(&lower->d_lock);
 	known = bl_seq_begin(lower, &seq);
-	spin_unlock(&lower->d_lock);
 	spin_lock(&dentry->d_lock);
 	node = rcu_dereference_protected(*bl_node_slot(dentry),
 					 lockdep_is_held(&dentry->d_lock));
@@ -808,12 +806,8 @@ static struct bl_basis *bl_dentry_rebase(struct dentry *dentry,
 	struct bl_basis *basis = NULL;
 	struct bl_node *node;
 	unsigned int seq;
-	bool known;
 
-	spin_lock(&now->d_lock);
-	known = bl_seq_begin(now, &seq);
-	spin_unlock(&now->d_lock);
-	if (!known)
+	if (!bl_seq_begin(now, &seq))
 		return NULL;
 	scoped_guard(rcu) {
 		node = rcu_dereference(*bl_node_slot(dentry));
@@ -835,9 +829,7 @@ static bool bl_node_beside_moved(struct dentry *dentry, struct dentry *target,
 	unsigned int seq;
 	bool known;
 
-	spin_lock(&lower->d_lock);
 	known = bl_seq_begin(lower, &seq);
-	spin_unlock(&lower->d_lock);
 	guard(rcu)();
 	node = rcu_dereference(*bl_node_slot(dentry));
 	other = rcu_dereference(*bl_node_slot(target));

@@ -1048,7 +1048,7 @@ static int bl_rename_merged(const struct bl_rename *r, struct bl_place *from,
 }
 
 /* Whether @node is of what is seen by a name in one of several directories. */
-static bool bl_node_plain(const struct bl_node *node)
+static bool bl_node_named(const struct bl_node *node)
 {
 	return node && node->stepped && !node->merged;
 }
@@ -1070,7 +1070,7 @@ static bool bl_rename_known(const struct bl_rename *r, struct bl_place *from,
 	source = bl_node_proved(old);
 	target = bl_node_proved(new);
 	/* In that directory, unless something is seen in one before it. */
-	if (bl_node_plain(source) && source->inode && bl_node_plain(target))
+	if (bl_node_named(source) && source->inode && bl_node_named(target))
 		lower = bl_node_beside(target, source->real.dentry);
 	if (lower) {
 		known = !bl_place_at(source->real.dentry, source->mnt, from) &&
