@@ -591,6 +591,7 @@ struct bl_layer {
  *	its own rules and mounts
  * @stepped: by one step from its directory: each of @layers that matters was
  *	searched by the name itself
+ * @named: so, but not by one step, and unless a rule is at the name
  */
 struct bl_where {
 	struct path path;
@@ -606,6 +607,7 @@ struct bl_where {
 	bool merged;
 	bool flat;
 	bool stepped;
+	bool named;
 };
 
 /* What a link adds to the flags of mounts. */
@@ -968,6 +970,7 @@ static __always_inline bool bl_basis_found(struct bl_basis *basis)
  * @merged: it is a directory inside of a merged link
  * @stepped: what was searched for @basis is the name itself, in one directory
  *	after the other; see struct bl_where
+ * @named: see struct bl_where
  *
  * Immutable but for @basis and @seq once the dentry has it. Replaced under
  * d_lock, freed a grace period after the last reference; the dentries that it
@@ -997,6 +1000,7 @@ struct bl_node {
 	bool way;
 	bool merged;
 	bool stepped;
+	bool named;
 };
 
 /**

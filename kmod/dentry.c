@@ -1328,6 +1328,7 @@ static struct bl_node *bl_node_walked(struct dentry *dentry, bool *linked)
 		node->inner = where.inner;
 		node->viewed = where.viewed;
 		node->way = where.way;
+		node->named = where.named;
 		if (mnt) {
 			node->real.dentry = dget(where.path.dentry);
 			node->inode = d_inode(where.path.dentry);

@@ -75,10 +75,15 @@ static int bl_place_at(struct dentry *target, struct bl_mnt *mnt,
 	return 0;
 }
 
-/* That @place was found by one step: it is the one for that name only. */
-static void bl_place_name(struct bl_place *place, bool stepped)
+/*
+ * That @place was found by looking the name of @dentry up, by one step or as far as
+ * nothing else decides about it: it is the one for that name only.
+ */
+static void bl_place_name(struct bl_place *place, struct dentry *dentry,
+			  bool stepped, bool named)
 {
-	place->named = stepped && place->target;
+	place->named = place->target &&
+		       (stepped || (named && bl_dentry_alone(dentry)));
 }
 
 static int bl_place_bound(struct bl_link *link, struct bl_place *place)
@@ -106,7 +111,7 @@ static bool bl_place_known(struct dentry *dentry, struct bl_place *place,
 
 	if (known) {
 		*err = bl_place_at(node->real.dentry, node->mnt, place);
-		bl_place_name(place, node->stepped);
+		bl_place_name(place, dentry, node->stepped, node->named);
 	}
 	bl_node_put(node);
 	return known;
@@ -127,7 +132,7 @@ static int bl_place_walked(struct dentry *dentry, struct bl_place *place)
 	else if (!err || (err == -ENOENT &&
 			  bl_is_way(d_inode(dentry->d_parent))))
 		err = -EROFS;
-	bl_place_name(place, where.stepped);
+	bl_place_name(place, dentry, where.stepped, where.named);
 	bl_where_put(&where);
 	bl_mnt_put(mnt);
 	return err;
@@ -214,7 +219,7 @@ static int bl_place_new(struct dentry *dentry, const struct bl_make *make,
 		err = !make->id || make->id == where.id ?
 			bl_place_at(where.path.dentry, mnt, place) : -EXDEV;
 	}
-	bl_place_name(place, where.stepped);
+	bl_place_name(place, dentry, where.stepped, where.named);
 	bl_where_put(&where);
 	bl_mnt_put(mnt);
 	return err;
@@ -677,14 +682,14 @@ static int bl_leads_nowhere(struct dentry *dentry)
 	return err > 0 ? -EBUSY : err;
 }
 
-static int bl_layer_rmdir(struct dentry *dentry, const struct bl_layer *layer,
-			  bool stepped)
+static int bl_layer_rmdir(struct dentry *dentry, const struct bl_where *where,
+			  const struct bl_layer *layer)
 {
 	struct bl_change c = {};
 	int err;
 
 	err = bl_place_at(layer->path.dentry, layer->mnt, &c.place);
-	bl_place_name(&c.place, stepped);
+	bl_place_name(&c.place, dentry, where->stepped, where->named);
 	if (!err)
 		err = bl_change_lock(dentry, &c);
 	if (err)
@@ -713,7 +718,7 @@ static int bl_remove_merged(struct dentry *dentry)
 	for (i = where.nr; !err && i--;) {
 		if (!bl_layer_positive(&where.layers[i]))
 			continue;
-		ret = bl_layer_rmdir(dentry, &where.layers[i], where.stepped);
+		ret = bl_layer_rmdir(dentry, &where, &where.layers[i]);
 		/* Somebody else was faster. */
 		if (ret != -ENOENT || !bl_layer_masked(&where, &where.layers[i]))
 			err = ret;
@@ -1035,8 +1040,8 @@ static int bl_rename_merged(const struct bl_rename *r, struct bl_place *from,
 	if (!err) {
 		found = bl_dentry_walk(r->new, &target, &to_mnt, NULL);
 		err = bl_rename_target(r, &source, &target, found, to_mnt, to);
-		bl_place_name(from, source.stepped);
-		bl_place_name(to, target.stepped);
+		bl_place_name(from, r->old, source.stepped, source.named);
+		bl_place_name(to, r->new, target.stepped, target.named);
 		if (err)
 			bl_place_put(from);
 		bl_where_put(&target);
@@ -1078,8 +1083,8 @@ static bool bl_rename_known(const struct bl_rename *r, struct bl_place *from,
 			from->parent.path.dentry == to->parent.path.dentry;
 		from->moves = true;
 		to->moves = true;
-		bl_place_name(from, true);
-		bl_place_name(to, true);
+		bl_place_name(from, old, true, true);
+		bl_place_name(to, new, true, true);
 		if (!known) {
 			bl_place_put(from);
 			bl_place_put(to);

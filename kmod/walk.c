@@ -1179,6 +1179,7 @@ static int bl_where_set(struct bl_where *where, struct bl_pos *pos, int err,
 		return err;
 	where->path = *real;
 	path_get(&where->path);
+	where->named = bl_pos_flat(pos);
 	if (where->merged) {
 		where->flat = !err && bl_pos_flat(pos);
 		layer = where->layers;
