@@ -451,8 +451,14 @@ struct bl_proof {
  *	stored by whoever finds that it still does
  * @searched: first entries of @chain: those of the caller's own steps
  * @ends: first entries of @chain: those that are not covered
+ * @beneath: entries of @chain from @ends on: what was found beneath a directory that
+ *	is seen
+ * @below: first entries of @chain: those by which something is looked for in what was
+ *	found
  * @nr: entries of @chain
  * @nr_mnts: entries of @mnts
+ * @deep: it went beneath what is seen of the directory
+ * @one: @ends is 1, and nobody is to be asked but for that
  * @ref: the binding or node that has it, and those whose @up it is, have one
  * @up: what the walk went by that this is one step more of, or NULL
  * @mnts: private mounts that keep the filesystems of @chain
@@ -477,11 +483,27 @@ struct bl_basis {
 	unsigned int renames;
 	unsigned int searched;
 	unsigned int ends;
+	unsigned int beneath;
+	unsigned int below;
 	unsigned int nr;
 	unsigned int nr_mnts;
+	bool deep;
+	bool one;
 	struct bl_mnt *mnts[BL_PROOF_MNTS];
 	struct bl_layers *layers;
 	struct bl_seq chain[] __counted_by(nr);
+};
+
+/**
+ * enum bl_basis_kind - what a step from a directory was to that
+ * @BL_BASIS_SEEN: it went by what is seen of it alone
+ * @BL_BASIS_WHOLE: so, and it came to a directory of which all is known
+ * @BL_BASIS_DEEP: it went by all of it
+ */
+enum bl_basis_kind {
+	BL_BASIS_SEEN,
+	BL_BASIS_WHOLE,
+	BL_BASIS_DEEP,
 };
 
 struct bl_proof *bl_proof_begin(void);
@@ -491,7 +513,8 @@ void bl_proof_add(struct bl_proof *proof, const struct path *dir,
 		  bool caller);
 struct bl_basis *bl_proof_end(struct bl_proof *proof, int err);
 struct bl_basis *bl_basis_step(struct bl_basis *up, const struct bl_seq *found,
-			       unsigned int nr, unsigned int layers);
+			       unsigned int nr, unsigned int own,
+			       enum bl_basis_kind kind, unsigned int layers);
 struct bl_basis *bl_basis_replace(struct bl_basis *basis,
 				  const struct dentry *was, struct dentry *now,
 				  unsigned int seq);
@@ -500,6 +523,8 @@ bool bl_seq_note(struct bl_seq *seq, const struct path *dir,
 		 struct dentry *child, const char *name, unsigned int len);
 bool bl_basis_stale(const struct bl_basis *basis);
 bool bl_basis_unmoved(struct bl_basis *basis);
+bool bl_basis_whole(const struct bl_basis *basis);
+bool bl_basis_reaches(const struct bl_basis *dir);
 bool bl_basis_permits(struct bl_basis *basis);
 
 extern unsigned int bl_watch_events;	/* see bl_watch_event() */
@@ -581,6 +606,8 @@ struct bl_layer {
  *	nothing is they all are missing.
  * @cred: credentials of the creator of the link whose backing is the first of
  *	@layers, or NULL
+ * @denied: why it is not known what is beneath the directory that is seen; then the
+ *	last of @layers are missing; an errno, or 0
  * @way: it is a directory that only leads to links
  * @inner: links are below it in the view of the backing path
  * @viewed: the backing path is in a tree, and has a view of its own: links
@@ -600,6 +627,7 @@ struct bl_where {
 	unsigned int nr;
 	struct bl_layer *layers;
 	const struct cred *cred;
+	int denied;
 	bool way;
 	bool inner;
 	bool viewed;
@@ -659,6 +687,9 @@ int bl_walk_rules(struct bl_tree *tree, const char *path,
  * @cred: credentials of the creator of the link whose backing is the first, or NULL
  * @merged: it is inside of a merged link; otherwise there is one
  * @inside: it is a part of its basis, which keeps what is in @layer
+ * @rest: what is beneath @layer was not looked for
+ * @known: how many of @layer, from the top, whoever comes to the directory is asked
+ *	about
  * @nr: entries of @layer
  * @layer: as struct bl_where has them, but the mounts belong to the private ones
  *
@@ -669,6 +700,8 @@ struct bl_layers {
 	const struct cred *cred;
 	bool merged;
 	bool inside;
+	bool rest;
+	unsigned int known;
 	unsigned int nr;
 	struct bl_layer layer[] __counted_by(nr);
 };
@@ -679,6 +712,7 @@ void bl_layers_free(struct bl_layers *layers);
 bool bl_layers_stale(const struct bl_layers *layers);
 bool bl_step_walk(struct dentry *dentry, struct bl_where *where,
 		  struct bl_mnt **mnt, int *err);
+struct bl_node *bl_step_whole(struct dentry *dentry);
 struct bl_node *bl_step_node(struct dentry *dentry);
 
 /* bind.c: late binding of links */
@@ -910,6 +944,21 @@ int bl_setattr(struct mnt_idmap *idmap, struct dentry *dentry,
 	       struct iattr *attr);
 
 /**
+ * bl_basis_found_one - as bl_basis_found(), where that is simple
+ * @basis: basis
+ *
+ * Context: RCU read side, RCU-walk too.
+ * Return: false also where it is not.
+ */
+static __always_inline bool bl_basis_found_one(const struct bl_basis *basis)
+{
+	const struct bl_seq *seq = basis->chain;
+
+	return likely(basis->one && bl_basis_quiet(basis) && bl_seq_same(seq) &&
+		      bl_search_free(d_inode_rcu(READ_ONCE(seq->dentry->d_parent))));
+}
+
+/**
  * bl_basis_found - whether the caller would be led to the same
  * @basis: basis
  *
@@ -934,7 +983,7 @@ static __always_inline bool bl_basis_found(struct bl_basis *basis)
 	for (; seq < end; seq++)
 		if (!bl_seq_same(seq))
 			return false;
-	return true;
+	return !basis->deep || bl_basis_reaches(basis->up);
 }
 
 /* dentry.c: what a name stands for, and whether that still holds */
@@ -1170,6 +1219,7 @@ static inline void bl_node_put(struct bl_node *node)
 void bl_node_set(struct dentry *dentry, struct bl_node *node);
 bool bl_dentry_stale(struct dentry *dentry, struct bl_basis **freed);
 int bl_dentry_renew(struct dentry *dentry);
+bool bl_dentry_rest(struct dentry *dir);
 struct dentry *bl_lookup(struct inode *dir, struct dentry *dentry,
 			 unsigned int flags);
 struct inode *bl_node_inode(struct dentry *dentry, struct bl_node *node);

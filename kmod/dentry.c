@@ -1406,6 +1406,46 @@ static bool bl_node_same(const struct inode *inode, const struct bl_node *node)
 	       (node->way || BL_I(inode)->mnt == node->mnt);
 }
 
+/**
+ * bl_dentry_rest - find out all that a directory is made of
+ * @dir: directory inside of a merged link, found by a step
+ *
+ * Context: may sleep; directories of trees may be locked, nothing below.
+ * Return: whether it is known now, and was the same directory.
+ */
+bool bl_dentry_rest(struct dentry *dir)
+{
+	unsigned int seq = read_seqcount_begin(&dir->d_seq);
+	unsigned long gen = bl_rules_generation();
+	const struct bl_node *old;
+	const struct bl_basis *basis;
+	struct bl_node *node = bl_step_whole(dir);
+	bool same;
+
+	if (!node) {
+		/* Something is mounted beneath, maybe, and that takes a walk. */
+		scoped_guard(rcu) {
+			old = rcu_dereference(*bl_node_slot(dir));
+			same = old && old->gen == gen && old->stepped;
+		}
+		if (!same)
+			return false;
+		node = bl_node_found(dir);
+		if (!IS_ERR(node))
+			node->gen = gen;
+	}
+	if (IS_ERR(node))
+		return false;
+	basis = rcu_access_pointer(node->basis);
+	if (!basis || !basis->layers || !node->merged ||
+	    !bl_node_same(d_inode(dir), node)) {
+		bl_node_put(node);
+		return false;
+	}
+	bl_node_set_at(dir, node, &seq);
+	return true;
+}
+
 /*
  * Whether @dentry, at which no directory is, leads to exceptions: those below
  * it may be of a link that does not cover it.
@@ -1689,14 +1729,20 @@ static noinline bool bl_node_special_valid(struct dentry *dentry,
 static __always_inline bool bl_node_valid(struct dentry *dentry)
 {
 	struct bl_node *node = rcu_dereference(*bl_node_slot(dentry));
+	const struct bl_basis *basis;
 	const struct bl_node *parent;
 	struct dentry *lower;
 
 	if (unlikely(!node || node->gen != bl_rules_generation()))
 		return false;
 	lower = node->lower;
-	if (unlikely(node->special))
-		return bl_node_special_valid(dentry, node);
+	if (unlikely(node->special)) {
+		basis = rcu_dereference(node->basis);
+		if (!basis || !bl_basis_found_one(basis) || node->lower)
+			return bl_node_special_valid(dentry, node);
+		bl_node_renew_symlink(dentry, node);
+		return true;
+	}
 	parent = rcu_dereference(*bl_node_slot(READ_ONCE(dentry->d_parent)));
 	if (likely(parent)) {
 		if (READ_ONCE(lower->d_parent) != parent->real.dentry ||

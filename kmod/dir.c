@@ -988,6 +988,9 @@ static int bl_rename_target(const struct bl_rename *r,
 		return found;
 	if (!found && (r->flags & RENAME_NOREPLACE))
 		return -EEXIST;
+	/* There may be more of one of them. */
+	if (source->denied || target->denied)
+		return source->denied ?: target->denied;
 	if (found && (r->flags & RENAME_EXCHANGE))
 		return -ENOENT;
 	if (!target->merged)

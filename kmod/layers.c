@@ -9,6 +9,10 @@
  * of them. What that finds is proved by what proves the directory, and by what was
  * looked up.
  *
+ * A directory that the first of them has is seen, whatever is beneath it. So that
+ * is not looked for before somebody wants something in it that is not there, or all
+ * that is in it: until then there is a rest that is not known.
+ *
  * That goes where nothing else decides about the name: no rules, in no view, and no
  * mounts. Otherwise there is a walk.
  */
@@ -23,6 +27,8 @@
 
 /* Directories of more layers are walked to. */
 #define BL_STEP_LAYERS	4
+/* How often to find out what is forgotten meanwhile. */
+#define BL_STEP_TRIES	4
 
 /**
  * struct bl_step - a step that is being made
@@ -33,13 +39,21 @@
  * @cred: see struct bl_where; with a reference
  * @sb: tree
  * @gen: generation of the rules
+ * @ticket: see struct bl_node
  * @nr: entries of @dirs
  * @dirs: directories in which it is looked up, top first, or what is missing
  *	instead; kept by @basis, or by @bind and the tree
  * @link: @dirs of the root of a tree, or of the name of a link
  * @merged: see struct bl_layers
+ * @known: how many of @dirs, from the top, whoever comes to the directory was asked
+ *	about
  * @found: what was found in each, with a reference, or NULL
  * @proved: all of @found can be watched
+ * @rest: there may be more than @dirs
+ * @whole: a directory is looked for in all of them; otherwise what is beneath the
+ *	first that has it is left for later
+ * @more: it was left
+ * @reaches: the caller may come to the others of @dirs, too
  */
 struct bl_step {
 	const struct qstr *name;
@@ -49,12 +63,18 @@ struct bl_step {
 	const struct cred *cred;
 	const struct super_block *sb;
 	unsigned long gen;
+	u64 ticket;
 	unsigned int nr;
+	unsigned int known;
 	const struct bl_layer *dirs;
 	struct bl_layer link[2];
 	struct bl_seq found[BL_STEP_LAYERS];
 	bool proved;
 	bool merged;
+	bool rest;
+	bool whole;
+	bool more;
+	bool reaches;
 };
 
 /**
@@ -86,12 +106,16 @@ struct bl_layers *bl_layers_make(const struct bl_where *where,
 	layers->cred = get_cred(where->cred);
 	layers->merged = where->merged;
 	layers->inside = false;
+	layers->rest = false;
+	layers->known = 0;
 	layers->nr = nr;
 	for (i = 0; i < nr; i++) {
 		layer = &layers->layer[i];
 		*layer = where->merged ? where->layers[i] : one;
 		if (!layer->path.dentry)
 			continue;
+		if (!layers->known && layer->path.dentry == where->path.dentry)
+			layers->known = i + 1;
 		layer->path.mnt = layer->mnt->mnt;
 		dget(layer->path.dentry);
 		bl_mnt_hold(layer->mnt);
@@ -165,6 +189,7 @@ static bool bl_step_from_bind(struct bl_step *step, struct bl_bind *bind)
 	};
 	step->dirs = step->link;
 	step->nr = 1;
+	step->known = 1;
 	return true;
 }
 
@@ -192,6 +217,7 @@ static bool bl_step_from_root(struct bl_step *step, struct bl_tree *tree)
 		.id = bl_layer_id(0, NULL),
 	};
 	step->nr = 2;
+	step->known = 2;
 	step->merged = true;
 	step->cred = get_cred_rcu(link->cred);
 	return step->cred;
@@ -216,8 +242,12 @@ static bool bl_step_from_node(struct bl_step *step, const struct bl_node *node)
 		return false;
 	step->basis = basis;
 	step->dirs = basis->layers->layer;
-	step->nr = basis->layers->nr;
+	step->known = basis->layers->known;
 	step->merged = basis->layers->merged;
+	step->rest = !bl_basis_whole(basis);
+	/* What was beneath may not be so any more. */
+	step->nr = step->rest && !basis->layers->rest ? step->known :
+							basis->layers->nr;
 	step->cred = get_cred(basis->layers->cred);
 	return true;
 }
@@ -238,9 +268,14 @@ static bool bl_step_begin(struct bl_step *step, struct dentry *dentry)
 	step->bind = NULL;
 	step->cred = NULL;
 	step->sb = dentry->d_sb;
+	/* What the directory is made of is a part of what is found out. */
+	step->ticket = bl_node_ticket();
 	step->nr = 0;
 	step->proved = true;
 	step->merged = false;
+	step->rest = false;
+	step->more = false;
+	step->reaches = false;
 
 	guard(rcu)();
 	step->gen = bl_rules_generation();
@@ -264,6 +299,16 @@ static bool bl_step_begin(struct bl_step *step, struct dentry *dentry)
 	return !read_seqcount_retry(&dentry->d_seq, seq);
 }
 
+/* Whether the caller may come to @dirs[@i], as far as that is plain to see. */
+static bool bl_step_reaches(struct bl_step *step, unsigned int i)
+{
+	if (i < step->known || step->reaches)
+		return true;
+	scoped_guard(rcu)
+		step->reaches = bl_basis_reaches(step->basis);
+	return step->reaches;
+}
+
 /*
  * Look the name up in one of the directories. Returns 1 for a directory, 0 for
  * something else, -ENOENT, or -EAGAIN where that does not tell.
@@ -276,7 +321,7 @@ static int bl_step_lookup(struct bl_step *step, unsigned int i)
 
 	if (!dir->path.dentry || d_is_negative(dir->path.dentry))
 		return -ENOENT;
-	if (!d_can_lookup(dir->path.dentry))
+	if (!d_can_lookup(dir->path.dentry) || !bl_step_reaches(step, i))
 		return -EAGAIN;
 	child = bl_lookup_one(dir->mnt, dir->path.dentry, name, false);
 	if (IS_ERR(child))
@@ -294,8 +339,8 @@ static int bl_step_lookup(struct bl_step *step, unsigned int i)
 
 /*
  * Look the name up in all directories, as far as they matter: unlike kinds do not
- * merge. Returns how many are kept of what was found, or -EAGAIN. @seen is set to
- * the one that is seen, or -1.
+ * merge. Returns how many are kept of what was found, -ENODATA when the rest has to
+ * be known, or -EAGAIN. @seen is set to the one that is seen, or -1.
  */
 static int bl_step_all(struct bl_step *step, int *seen)
 {
@@ -320,12 +365,87 @@ static int bl_step_all(struct bl_step *step, int *seen)
 		nr = i + 1;
 		if (!ret)
 			break;
+		if (!step->whole) {
+			step->more = step->rest || nr < step->nr;
+			break;
+		}
 	}
+	if (i == step->nr && step->rest)
+		return -ENODATA;
 	/* What was made meanwhile hides what was found beneath. */
 	for (i = 0; i < nr; i++)
 		if ((missing & BIT(i)) && !bl_seq_same(&step->found[i]))
 			return -EAGAIN;
 	return nr;
+}
+
+/* Begin at the directory that @dentry is in, and go as bl_step_all(). */
+static int bl_step_try(struct bl_step *step, struct dentry *dentry, bool whole,
+		       int *seen)
+{
+	int ret = -EAGAIN;
+
+	step->whole = whole;
+	if (bl_step_begin(step, dentry))
+		ret = bl_step_all(step, seen);
+	if (ret < 0)
+		bl_step_drop(step);
+	return ret;
+}
+
+/* The first directory on the way to @dentry of whose like a rest is not known. */
+static struct dentry *bl_rest_begins(const struct dentry *dentry)
+{
+	const struct bl_basis *basis;
+	const struct bl_node *node;
+	struct dentry *dir, *first = NULL;
+
+	guard(rcu)();
+	for (dir = READ_ONCE(dentry->d_parent); dir != dir->d_sb->s_root;
+	     dir = READ_ONCE(dir->d_parent)) {
+		node = rcu_dereference(*bl_node_slot(dir));
+		basis = node ? rcu_dereference(node->basis) : NULL;
+		if (!basis || !basis->layers || bl_basis_whole(basis))
+			break;
+		first = dir;
+	}
+	return first && lockref_get_not_dead(&first->d_lockref) ? first : NULL;
+}
+
+/*
+ * Find out all that the directory of @dentry is made of, and those above it, as far
+ * as a rest is not known. False when that is not simple.
+ */
+static bool bl_step_rest(const struct dentry *dentry)
+{
+	const struct dentry *last = NULL;
+	struct dentry *dir;
+	bool known = true;
+
+	while (known && (dir = bl_rest_begins(dentry))) {
+		/* Compared only: it is as before, or others were faster. */
+		known = dir != last && bl_dentry_rest(dir);
+		last = dir;
+		dput(dir);
+	}
+	return known;
+}
+
+/* As bl_step_try(), but -EAGAIN when it takes a rest that is not simple to know. */
+static int bl_step_make(struct bl_step *step, struct dentry *dentry, bool whole,
+			int *seen)
+{
+	unsigned int tries;
+	int ret = -EAGAIN;
+
+	for (tries = 0; tries < BL_STEP_TRIES; tries++) {
+		ret = bl_step_try(step, dentry, whole, seen);
+		if (ret != -ENODATA)
+			return ret;
+		if (!bl_step_rest(dentry))
+			break;
+	}
+	return -EAGAIN;
 }
 
 /* What was found in @dirs[@i], as a layer without references; false for nothing. */
@@ -376,14 +496,11 @@ bool bl_step_walk(struct dentry *dentry, struct bl_where *where,
 {
 	struct bl_layer layer;
 	struct bl_step step __uninitialized;
-	int nr = -EAGAIN, seen;
+	int nr, seen;
 
-	if (bl_step_begin(&step, dentry))
-		nr = bl_step_all(&step, &seen);
-	if (nr < 0) {
-		bl_step_drop(&step);
+	nr = bl_step_make(&step, dentry, true, &seen);
+	if (nr < 0)
 		return false;
-	}
 
 	memset(where, 0, sizeof(*where));
 	*mnt = NULL;
@@ -408,19 +525,25 @@ bool bl_step_walk(struct dentry *dentry, struct bl_where *where,
 
 /*
  * What the step went by, or NULL. With @nr that led to a directory, of which so
- * many are kept.
+ * many are kept; @seen is what is seen of it, or -1.
  */
 static struct bl_basis *bl_step_basis(const struct bl_step *step,
-				      unsigned int nr)
+				      unsigned int nr, int seen)
 {
 	const struct bl_mnt *carrier = bl_tree(step->sb)->carrier->mnt;
+	unsigned int i, own = nr ? seen + 1 : step->nr;
+	enum bl_basis_kind kind = BL_BASIS_SEEN;
 	struct bl_layers *layers;
 	struct bl_basis *basis;
-	unsigned int i;
 
 	if (!step->proved)
 		return NULL;
-	basis = bl_basis_step(step->basis, step->found, step->nr, nr);
+	if (seen < 0 || seen >= step->known)
+		kind = BL_BASIS_DEEP;
+	else if (nr && !step->more)
+		kind = BL_BASIS_WHOLE;
+	basis = bl_basis_step(step->basis, step->found, step->nr, own, kind,
+			      nr);
 	if (!basis)
 		return NULL;
 	/* Whoever walks in a carrier keeps it for longer. */
@@ -434,10 +557,58 @@ static struct bl_basis *bl_step_basis(const struct bl_step *step,
 	layers->cred = get_cred(step->cred);
 	layers->merged = step->merged;
 	layers->inside = true;
+	layers->rest = step->more;
+	layers->known = seen + 1;
 	layers->nr = nr;
 	for (i = 0; i < nr; i++)
 		bl_step_layer(step, i, &layers->layer[i]);
 	return basis;
+}
+
+/* The node for what @step, of which @nr are kept, came to. Ends the step. */
+static struct bl_node *bl_step_end(struct bl_step *step, unsigned int nr,
+				   int seen)
+{
+	/* Where nothing is seen, it is missing in the first. */
+	struct dentry *shown = step->found[max(seen, 0)].dentry;
+	struct bl_basis *basis;
+	struct bl_node *node;
+	bool dir;
+
+	node = bl_node_alloc(shown ? step->dirs[max(seen, 0)].mnt : NULL);
+	if (IS_ERR(node)) {
+		bl_step_drop(step);
+		return node;
+	}
+	node->gen = step->gen;
+	node->ticket = step->ticket;
+	node->viewed = true;
+	node->stepped = true;
+	if (shown) {
+		node->real.dentry = dget(shown);
+		node->inode = d_inode(shown);
+	}
+	dir = node->inode && S_ISDIR(node->inode->i_mode);
+	node->merged = dir && step->merged;
+	basis = bl_step_basis(step, dir && seen >= 0 ? nr : 0, seen);
+	RCU_INIT_POINTER(node->basis, basis);
+	node->check = !basis;
+	bl_step_drop(step);
+	return node;
+}
+
+/**
+ * bl_step_whole - what a directory stands for, with all that it is made of
+ * @dentry: dentry of a tree, in a directory of which no rest is unknown
+ *
+ * Return: as bl_step_node().
+ */
+struct bl_node *bl_step_whole(struct dentry *dentry)
+{
+	struct bl_step step __uninitialized;
+	int seen, nr = bl_step_try(&step, dentry, true, &seen);
+
+	return nr < 0 ? NULL : bl_step_end(&step, nr, seen);
 }
 
 /**
@@ -448,46 +619,8 @@ static struct bl_basis *bl_step_basis(const struct bl_step *step,
  */
 struct bl_node *bl_step_node(struct dentry *dentry)
 {
-	struct bl_basis *basis;
-	struct dentry *shown;
-	struct bl_node *node;
 	struct bl_step step __uninitialized;
-	int nr, seen;
-	u64 ticket;
-	bool dir;
+	int seen, nr = bl_step_make(&step, dentry, false, &seen);
 
-	/* What the directory is made of is a part of what is found out. */
-	ticket = bl_node_ticket();
-	if (!bl_step_begin(&step, dentry)) {
-		bl_step_drop(&step);
-		return NULL;
-	}
-	nr = bl_step_all(&step, &seen);
-	if (nr < 0) {
-		bl_step_drop(&step);
-		return NULL;
-	}
-
-	/* Where nothing is seen, it is missing in the first. */
-	shown = step.found[max(seen, 0)].dentry;
-	node = bl_node_alloc(shown ? step.dirs[max(seen, 0)].mnt : NULL);
-	if (IS_ERR(node)) {
-		bl_step_drop(&step);
-		return node;
-	}
-	node->gen = step.gen;
-	node->ticket = ticket;
-	node->viewed = true;
-	node->stepped = true;
-	if (shown) {
-		node->real.dentry = dget(shown);
-		node->inode = d_inode(shown);
-	}
-	dir = node->inode && S_ISDIR(node->inode->i_mode);
-	node->merged = dir && step.merged;
-	basis = bl_step_basis(&step, dir && seen >= 0 ? nr : 0);
-	RCU_INIT_POINTER(node->basis, basis);
-	node->check = !basis;
-	bl_step_drop(&step);
-	return node;
+	return nr < 0 ? NULL : bl_step_end(&step, nr, seen);
 }

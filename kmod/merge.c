@@ -407,8 +407,8 @@ static int bl_layer_removable(const struct bl_layer *layer)
  */
 int bl_merge_removable(const struct bl_where *where)
 {
+	int err = where->denied;
 	unsigned int i;
-	int err = 0;
 
 	for (i = 0; !err && i < where->nr; i++) {
 		struct bl_layer *layer = &where->layers[i];

@@ -509,6 +509,35 @@ static struct file *bl_merge_open_layer(const struct bl_layer *layer,
 }
 
 /*
+ * What @dentry is made of, as far as the one who has opened @file may come to it.
+ * @alone: set to whether that is no more than what is seen of it: it was opened from
+ * a working directory, say, by somebody who could not come by its path.
+ */
+static int bl_merge_find(struct dentry *dentry, const struct file *file,
+			 struct bl_where *where, struct bl_mnt **mnt,
+			 bool *alone)
+{
+	const struct cred *creds[] = {
+		file->f_cred, bl_tree(dentry->d_sb)->cred,
+	};
+	const struct cred *old;
+	unsigned int i;
+	int err;
+
+	for (i = 0; i < ARRAY_SIZE(creds); i++) {
+		*alone = i;
+		old = override_creds(creds[i]);
+		err = bl_dentry_walk(dentry, where, mnt, NULL);
+		revert_creds(old);
+		if (err != -EACCES)
+			break;
+		bl_where_put(where);
+		bl_mnt_put(*mnt);
+	}
+	return err;
+}
+
+/*
  * Open what @dentry is made of now with the opener's credentials. What it was
  * made of when it was opened goes on to be listed where that cannot be told.
  */
@@ -517,15 +546,17 @@ static int bl_merge_open_layers(struct bl_merge *merge, struct dentry *dentry,
 {
 	struct bl_merge opened = {};
 	struct bl_where where;
-	const struct cred *old;
 	struct bl_mnt *mnt;
 	struct file *real;
 	unsigned int i;
+	bool alone;
 	int err;
 
-	old = override_creds(bl_tree(dentry->d_sb)->cred);
-	err = bl_dentry_walk(dentry, &where, &mnt, NULL);
-	revert_creds(old);
+	err = bl_merge_find(dentry, file, &where, &mnt, &alone);
+	if (!err && where.denied) {
+		err = merge->nr_files ? 0 : where.denied;
+		goto out;
+	}
 	if (err || !where.merged) {
 		if (err != -ENOMEM)
 			err = 0;
@@ -542,6 +573,8 @@ static int bl_merge_open_layers(struct bl_merge *merge, struct dentry *dentry,
 		if (!layer->path.dentry || !d_can_lookup(layer->path.dentry))
 			continue;
 		real = bl_merge_opened(merge, layer);
+		if (!real && alone && layer->path.dentry != where.path.dentry)
+			real = ERR_PTR(-EACCES);
 		if (!real)
 			real = bl_merge_open_layer(layer, file);
 		if (IS_ERR(real)) {
@@ -555,6 +588,9 @@ static int bl_merge_open_layers(struct bl_merge *merge, struct dentry *dentry,
 		swap(merge->nr_files, opened.nr_files);
 	}
 	bl_merge_close_files(&opened);
+	/* What was opened once can be listed for as long as it is open. */
+	if (alone && err == -EACCES && merge->nr_files)
+		err = 0;
 out:
 	bl_where_put(&where);
 	bl_mnt_put(mnt);

@@ -241,6 +241,10 @@ struct bl_basis *bl_proof_end(struct bl_proof *proof, int err)
 		at[proof->chain[i].kind]++;
 	basis->searched = at[BL_SEQ_SEARCHED];
 	basis->ends = basis->searched + at[BL_SEQ_END];
+	basis->below = basis->ends;
+	basis->beneath = 0;
+	basis->deep = false;
+	basis->one = false;
 	at[BL_SEQ_SEARCHED] = 0;
 	at[BL_SEQ_END] = basis->searched;
 	at[BL_SEQ_COVERED] = basis->ends;
@@ -266,22 +270,58 @@ static bool bl_basis_covers(const struct bl_seq *found, unsigned int nr,
 	return false;
 }
 
+/* Add what was found to @basis, which has @n entries; returns how many it has then. */
+static unsigned int bl_basis_add(struct bl_basis *basis, unsigned int n,
+				 const struct bl_seq *found, unsigned int nr)
+{
+	for (; nr; nr--, found++) {
+		if (!found->dentry)
+			continue;
+		basis->chain[n] = *found;
+		dget(found->dentry);
+		basis->chain[n++].kind = BL_SEQ_SEARCHED;
+	}
+	return n;
+}
+
+/* So, with what its @up goes by and has the references of: @seq to @end. */
+static unsigned int bl_basis_inherit(struct bl_basis *basis, unsigned int n,
+				     const struct bl_seq *seq,
+				     const struct bl_seq *end,
+				     const struct bl_seq *found,
+				     unsigned int nr)
+{
+	for (; seq < end; seq++) {
+		if (bl_basis_covers(found, nr, seq->dentry))
+			continue;
+		basis->chain[n] = *seq;
+		basis->chain[n++].kind = BL_SEQ_END;
+	}
+	return n;
+}
+
 /**
  * bl_basis_step - what a walk goes by that makes one more step
  * @up: what it went by until there, which is valid
  * @found: what was found then, with the caller's credentials; by bl_seq_note(), or
  *	without dentry
  * @nr: entries of @found
+ * @own: the first of @found, which decide about what is seen; the others are beneath
+ *	that
+ * @kind: what that is to the directory
  * @layers: make room for so many layers
  *
  * Return: the basis with references of its own, or NULL for -ENOMEM. The caller
  * adds @mnts, and fills in @layers.
  */
 struct bl_basis *bl_basis_step(struct bl_basis *up, const struct bl_seq *found,
-			       unsigned int nr, unsigned int layers)
+			       unsigned int nr, unsigned int own,
+			       enum bl_basis_kind kind, unsigned int layers)
 {
-	const struct bl_seq *seq, *end = up->chain + up->ends;
-	unsigned int max = nr + up->ends, n = 0, i;
+	bool deep = kind == BL_BASIS_DEEP && (up->below > up->ends || own > 1);
+	const struct bl_seq *ends = up->chain + up->ends;
+	const struct bl_seq *below = up->chain + up->below;
+	unsigned int max = nr + up->below;
 	struct bl_basis *basis;
 	size_t size = struct_size(basis, chain, max);
 
@@ -296,26 +336,22 @@ struct bl_basis *bl_basis_step(struct bl_basis *up, const struct bl_seq *found,
 	basis->gen = up->gen;
 	basis->event = up->event;
 	basis->renames = READ_ONCE(up->renames);
-	basis->nr = max;
 	basis->nr_mnts = 0;
 	basis->layers = layers ? (void *)basis + size : NULL;
-	for (i = 0; i < nr; i++) {
-		if (!found[i].dentry)
-			continue;
-		basis->chain[n] = found[i];
-		dget(found[i].dentry);
-		basis->chain[n++].kind = BL_SEQ_SEARCHED;
-	}
-	basis->searched = n;
-	for (seq = up->chain; seq < end; seq++) {
-		if (bl_basis_covers(found, nr, seq->dentry))
-			continue;
-		/* @up has the reference. */
-		basis->chain[n] = *seq;
-		basis->chain[n++].kind = BL_SEQ_END;
-	}
-	basis->nr = n;
-	basis->ends = n;
+	basis->deep = deep;
+	/* For the compiler, which knows who counts them. */
+	basis->nr = max;
+	basis->searched = bl_basis_add(basis, 0, found, own);
+	basis->ends = bl_basis_inherit(basis, basis->searched, up->chain,
+				       kind == BL_BASIS_DEEP ? below : ends,
+				       found, nr);
+	basis->below = bl_basis_add(basis, basis->ends, found + own, nr - own);
+	basis->beneath = basis->below - basis->ends;
+	if (kind == BL_BASIS_WHOLE)
+		basis->below = bl_basis_inherit(basis, basis->below, ends,
+						below, found, nr);
+	basis->nr = basis->below;
+	basis->one = basis->searched == 1 && basis->ends == 1 && !deep;
 	return basis;
 }
 
@@ -348,16 +384,20 @@ struct bl_basis *bl_basis_replace(struct bl_basis *basis,
 			      GFP_KERNEL_ACCOUNT);
 	if (!new)
 		goto out;
-	left = basis->nr - basis->searched;
+	left = basis->ends - basis->searched;
 	refcount_set(&new->ref, 1);
 	refcount_inc(&basis->up->ref);
 	new->up = basis->up;
 	new->gen = basis->gen;
 	new->event = basis->event;
 	new->renames = READ_ONCE(basis->renames);
+	new->deep = basis->deep;
 	new->searched = at + 1;
 	new->nr = new->searched + left;
 	new->ends = new->nr;
+	new->below = new->nr;
+	new->beneath = 0;
+	new->one = new->searched == 1 && new->nr == 1 && !new->deep;
 	new->nr_mnts = basis->nr_mnts;
 	for (i = 0; i < new->nr_mnts; i++)
 		new->mnts[i] = bl_mnt_hold(basis->mnts[i]);
@@ -390,6 +430,10 @@ void bl_basis_put(struct bl_basis *basis)
 	for (; basis && refcount_dec_and_test(&basis->ref); basis = up) {
 		up = basis->up;
 		bl_layers_free(basis->layers);
+		/* The others are those of @up. */
+		if (up)
+			bl_proof_drop(basis->chain + basis->ends,
+				      basis->beneath, NULL, 0);
 		bl_proof_drop(basis->chain, up ? basis->searched : basis->nr,
 			      basis->mnts, basis->nr_mnts);
 		kfree_rcu(basis, rcu);
@@ -443,6 +487,63 @@ bool bl_basis_unmoved(struct bl_basis *basis)
 }
 
 /**
+ * bl_basis_whole - whether what it was found by is known to be all there is
+ * @basis: basis of a directory, which is valid
+ *
+ * What is beneath it does not matter for the directory itself, but for what is looked
+ * for in it.
+ *
+ * Context: any, RCU-walk too.
+ */
+bool bl_basis_whole(const struct bl_basis *basis)
+{
+	unsigned int i;
+
+	if (!basis->layers || basis->layers->rest)
+		return false;
+	for (i = basis->ends; i < basis->below; i++)
+		if (!bl_seq_same(&basis->chain[i]))
+			return false;
+	return true;
+}
+
+/* Whether the caller may search where entries of @basis were looked up. */
+static bool bl_basis_searchable(const struct bl_basis *basis, unsigned int from,
+				unsigned int nr)
+{
+	const struct bl_seq *seq = basis->chain + from;
+	struct inode *dir;
+
+	for (; nr; nr--, seq++) {
+		dir = d_inode_rcu(READ_ONCE(seq->dentry->d_parent));
+		if (!dir || (!bl_search_free(dir) &&
+			     inode_permission(&nop_mnt_idmap, dir,
+					      MAY_EXEC | MAY_NOT_BLOCK)))
+			return false;
+	}
+	return true;
+}
+
+/**
+ * bl_basis_reaches - whether the caller may come to what is beneath a directory
+ * @dir: basis of the directory
+ *
+ * Whoever came to the directory was asked about what is seen of it alone. So go up
+ * through what was looked up for what is beneath that, until there is nothing, or to
+ * where a walk was made, of which it is not known what was beneath.
+ *
+ * Context: RCU read side, RCU-walk too.
+ * Return: false also where that takes more than looking.
+ */
+bool bl_basis_reaches(const struct bl_basis *dir)
+{
+	for (; dir->up && dir->beneath; dir = dir->up)
+		if (!bl_basis_searchable(dir, dir->ends, dir->beneath))
+			return false;
+	return dir->up || bl_basis_searchable(dir, 0, dir->searched);
+}
+
+/**
  * bl_basis_permits - as bl_basis_found(), by all that there is to ask
  * @basis: basis
  *
@@ -451,17 +552,7 @@ bool bl_basis_unmoved(struct bl_basis *basis)
  */
 bool bl_basis_permits(struct bl_basis *basis)
 {
-	struct inode *dir;
-	unsigned int i;
-
-	if (!bl_basis_valid(basis))
-		return false;
-	for (i = 0; i < basis->searched; i++) {
-		dir = d_inode_rcu(READ_ONCE(basis->chain[i].dentry->d_parent));
-		if (!dir || (!bl_search_free(dir) &&
-			     inode_permission(&nop_mnt_idmap, dir,
-					      MAY_EXEC | MAY_NOT_BLOCK)))
-			return false;
-	}
-	return true;
+	return bl_basis_valid(basis) &&
+	       bl_basis_searchable(basis, 0, basis->searched) &&
+	       (!basis->deep || bl_basis_reaches(basis->up));
 }

@@ -49,6 +49,9 @@ struct bl_skip {
  * @skip: links that it goes on without, at the level that it is at
  * @skips: entries of @skip at all levels
  * @caller: it goes with the caller's credentials
+ * @asker: the caller's credentials, where it goes below a tree's root, or NULL
+ * @beneath: it looks beneath a directory that is seen, for which whoever came to that
+ *	was not asked
  * @tries: walks that were not about one moment
  * @carrier: the private mount of a carrier, which knows no mounts, or NULL
  * @covered: something is mounted on a dentry that it came to in @carrier
@@ -68,8 +71,10 @@ struct bl_walk {
 	unsigned int symlinks;
 	unsigned int tries;
 	const struct vfsmount *carrier;
+	const struct cred *asker;
 	bool covered;
 	bool caller;
+	bool beneath;
 };
 
 /**
@@ -84,6 +89,8 @@ struct bl_walk {
  * @link: the link that was followed here last, with a reference, or NULL
  * @seq: d_seq of @real when it was found to be negative
  * @flags: what @link adds to the flags of mounts
+ * @denied: why it is not known what is beneath the directory that is here, inside of
+ *	a merged link; an errno, or 0
  * @tree: the tree that it is in, or NULL; lives with @mnt
  * @mnt: mount of @tree, with a reference, or NULL for a walk that began inside
  * @dentry: its dentry in @tree, with a reference, or NULL when that is not in
@@ -107,6 +114,7 @@ struct bl_pos {
 	struct bl_link *link;
 	unsigned int seq;
 	int flags;
+	int denied;
 	struct bl_tree *tree;
 	struct vfsmount *mnt;
 	struct dentry *dentry;
@@ -130,6 +138,12 @@ static void bl_walk_unproved(struct bl_walk *walk)
 		walk->proof->ok = false;
 }
 
+/* Whether the caller has to be asked for what others look up. */
+static bool bl_walk_asks(const struct bl_walk *walk)
+{
+	return walk->beneath && walk->asker;
+}
+
 /* @child is what @name is in @dir. */
 static void bl_walk_prove(struct bl_walk *walk, const struct path *dir,
 			  struct dentry *child, const char *name,
@@ -140,7 +154,8 @@ static void bl_walk_prove(struct bl_walk *walk, const struct path *dir,
 	/* Whoever walks in a carrier keeps it for longer. */
 	if (dir->mnt != walk->carrier)
 		bl_proof_mnt(walk->proof, dir);
-	bl_proof_add(walk->proof, dir, child, name, len, walk->caller);
+	bl_proof_add(walk->proof, dir, child, name, len,
+		     walk->caller || bl_walk_asks(walk));
 }
 
 static void bl_pos_put(struct bl_pos *pos);
@@ -170,6 +185,7 @@ static void bl_pos_clear_under(struct bl_pos *pos)
 	bl_pos_free(pos->under);
 	pos->under = NULL;
 	pos->gone = false;
+	pos->denied = 0;
 }
 
 /* Nothing is shown at @pos, or something else will be. */
@@ -260,6 +276,7 @@ static void bl_pos_take(struct bl_pos *pos, struct bl_pos *found)
 	pos->under = found->under;
 	pos->seq = found->seq;
 	pos->flags = found->flags;
+	pos->denied = found->denied;
 	pos->way = found->way;
 	pos->gone = found->gone;
 	pos->lost = found->lost;
@@ -450,6 +467,12 @@ static bool bl_walk_missing(int err)
 	return err == -ENOENT || err == -ENOTDIR;
 }
 
+/* What says nothing about a path, but that it could not be walked now. */
+static bool bl_walk_failed(int err)
+{
+	return err == -ENOMEM || err == -EINTR || err == -ERESTARTSYS;
+}
+
 /*
  * The layers of @pos, which is inside of a merged link, have come to a name:
  * the backing with @err, what it is merged over, if that was asked at all, with
@@ -463,7 +486,11 @@ static int bl_pos_merge(struct bl_pos *pos, int err, int below)
 	}
 	if (below && !bl_walk_missing(below)) {
 		bl_pos_clear_under(pos);
-		return below;
+		if (err || bl_walk_failed(below))
+			return below;
+		/* A directory is seen whatever is beneath it. */
+		pos->denied = below;
+		return 0;
 	}
 	if (err) {
 		/* Both are remembered where nothing is, for what is made. */
@@ -510,17 +537,20 @@ static int bl_pos_step_under(struct bl_walk *walk, struct bl_pos *pos, int err,
 			     const char *name, unsigned int len, bool first)
 {
 	struct bl_via *via = walk->via;
+	bool beneath = walk->beneath;
 	int below;
 
 	/* Nobody is interested in links that only add something. */
 	if (!err)
 		walk->via = NULL;
+	walk->beneath |= !err && !first;
 	if (first)
 		below = bl_pos_settle(pos->under,
 				      bl_pos_step_behind(walk, pos->under,
 							 name, len));
 	else
 		below = bl_pos_step(walk, pos->under, name, len);
+	walk->beneath = beneath;
 	walk->via = via;
 	return bl_pos_merge(pos, err, below);
 }
@@ -666,6 +696,21 @@ static int bl_pos_arrive(struct bl_walk *walk, struct bl_pos *pos,
 	return bl_pos_root(walk, pos);
 }
 
+/* Whether the caller, too, may search the directory at @path. */
+static int bl_walk_ask(const struct bl_walk *walk, const struct path *path)
+{
+	const struct cred *old;
+	int err;
+
+	if (!bl_walk_asks(walk))
+		return 0;
+	old = override_creds(walk->asker);
+	err = inode_permission(mnt_idmap(path->mnt), d_inode(path->dentry),
+			       MAY_EXEC);
+	revert_creds(old);
+	return err;
+}
+
 /* Look @name up in the directory at @real, and replace that by what is found. */
 static int bl_walk_lower(struct bl_walk *walk, struct path *real,
 			 const char *name, unsigned int len)
@@ -676,6 +721,9 @@ static int bl_walk_lower(struct bl_walk *walk, struct path *real,
 
 	if (!d_can_lookup(dir))
 		return -ENOTDIR;
+	err = bl_walk_ask(walk, real);
+	if (err)
+		return err;
 	child = lookup_one_unlocked(mnt_idmap(mnt), name, dir, len);
 	if (IS_ERR(child))
 		return PTR_ERR(child);
@@ -825,6 +873,7 @@ static int bl_pos_step_behind(struct bl_walk *walk, struct bl_pos *pos,
 			      const char *name, unsigned int len)
 {
 	bool layered = pos->under;
+	int denied = pos->denied;
 	int err;
 
 	if (pos->gone) {
@@ -836,8 +885,11 @@ static int bl_pos_step_behind(struct bl_walk *walk, struct bl_pos *pos,
 		err = bl_pos_lower(walk, pos, name, len);
 	}
 	/* What it came to may be another place that is made of several. */
-	if (!layered)
-		return err;
+	if (!layered) {
+		if (denied && !bl_pos_merges(pos, err))
+			pos->denied = 0;
+		return denied && err && bl_walk_missing(err) ? denied : err;
+	}
 	if (!bl_pos_merges(pos, err)) {
 		bl_pos_clear_under(pos);
 		return err;
@@ -1070,6 +1122,17 @@ static bool bl_pos_merged(const struct bl_pos *pos)
 	return false;
 }
 
+/* Why not all that is at @pos is known, or 0. */
+static int bl_pos_denied(const struct bl_pos *pos)
+{
+	int err = 0;
+
+	for (; pos && !err; pos = pos->under)
+		err = pos->denied ?:
+		      pos->inner && !pos->lost ? bl_pos_denied(pos->inner) : 0;
+	return err;
+}
+
 static int bl_pos_mnt_flags(const struct bl_pos *pos)
 {
 	return pos->flags | (pos->mnt ? pos->mnt->mnt_flags &
@@ -1162,6 +1225,7 @@ static int bl_where_set(struct bl_where *where, struct bl_pos *pos, int err,
 	where->way = !err && bl_pos_is_way(pos);
 	where->merged = bl_pos_merged(pos);
 	if (where->merged) {
+		where->denied = bl_pos_denied(pos);
 		where->layers = kcalloc(bl_pos_layers(pos),
 					sizeof(*where->layers), GFP_KERNEL);
 		if (!where->layers)
@@ -1181,7 +1245,7 @@ static int bl_where_set(struct bl_where *where, struct bl_pos *pos, int err,
 	path_get(&where->path);
 	where->named = bl_pos_flat(pos);
 	if (where->merged) {
-		where->flat = !err && bl_pos_flat(pos);
+		where->flat = !err && !where->denied && bl_pos_flat(pos);
 		layer = where->layers;
 		while (!err && layer->path.dentry != real->dentry)
 			layer++;
@@ -1248,9 +1312,9 @@ static int bl_walk_note(struct bl_via *via, const struct bl_link *link)
 static int bl_walk_enter(struct bl_walk *walk, struct bl_link *link,
 			 struct bl_pos *pos)
 {
+	const struct cred *old, *asker = walk->asker;
 	struct bl_skip *skip = walk->skip;
 	bool caller = walk->caller;
-	const struct cred *old;
 	unsigned int i;
 	int err;
 
@@ -1272,11 +1336,13 @@ static int bl_walk_enter(struct bl_walk *walk, struct bl_link *link,
 	/* Its backing path is another matter. */
 	walk->skip = NULL;
 	walk->caller = false;
+	walk->asker = NULL;
 	old = override_creds(link->cred);
 	err = bl_walk_from(walk, &link->root, link->backing, LOOKUP_FOLLOW,
 			   pos);
 	revert_creds(old);
 	walk->caller = caller;
+	walk->asker = asker;
 	walk->skip = skip;
 	walk->depth--;
 	return err;
@@ -1396,7 +1462,10 @@ static int bl_tree_beneath(struct bl_tree *tree, struct path *beneath)
 	return err;
 }
 
-/* The last step with @cred, those before with the credentials of the tree. */
+/*
+ * The last step with @cred, those before with the credentials of the tree, but for
+ * what is beneath directories that are seen.
+ */
 static int bl_walk_last(struct bl_walk *walk, struct bl_tree *tree,
 			const struct path *beneath, char *path,
 			const struct cred *cred, struct bl_pos *pos)
@@ -1405,6 +1474,7 @@ static int bl_walk_last(struct bl_walk *walk, struct bl_tree *tree,
 	char c = *last;
 	int err;
 
+	walk->asker = cred;
 	*last = '\0';
 	err = bl_walk_inside(walk, tree, beneath, path, pos);
 	*last = c;
@@ -1432,7 +1502,8 @@ static int bl_walk_last(struct bl_walk *walk, struct bl_tree *tree,
  * For what is inside of a link: of the rest only the filesystem of the carrier
  * is seen, without mounts, except where a merged link shows it. The caller is
  * asked for search permission on the last directory only, because it may have
- * come there by a descriptor.
+ * come there by a descriptor; and on all that are beneath directories that are seen,
+ * about which nobody was asked there.
  *
  * Context: as bl_walk_link().
  * Return: as bl_walk_path().
