@@ -318,6 +318,15 @@ static const char *names_by(const char *dir, size_t room)
 	return path("%s", text);
 }
 
+/* Have the kernel forget names that are not in use. */
+static void forget(void)
+{
+	FILE *caches = fopen("/proc/sys/vm/drop_caches", "we");
+
+	if (!caches || fputs("2", caches) == EOF || fclose(caches))
+		abort();
+}
+
 /* Runs @call as @uid and says the errno that it gives. */
 #define AS(uid, call) ({						\
 	pid_t __pid = fork_user(uid);					\
@@ -2998,6 +3007,254 @@ TEST_F(merged, SE3_TR9_the_original_keeps_its_secrets)
 		EXPECT_EQ(1, AS(USER, !strstr(names(a.v), "file")))
 			WAY();
 		EXPECT_NE(0, AS(USER, ERR(access(V("only"), F_OK))))
+			WAY();
+	}
+}
+
+/* What a user is refused where @x is a directory of B, beneath which it is shut. */
+static int shut_out(struct __test_metadata *_metadata, const char *x)
+{
+	int dir;
+
+	EXPECT_STREQ("b", get(path("%s/b", x)));
+	EXPECT_STREQ("b", get(path("%s/both/b", x)));
+	EXPECT_EQ(0, ERR(access(path("%s/both", x), F_OK)));
+	/* Not even whether it is there. */
+	EXPECT_STREQ("!EACCES", get(path("%s/secret", x)));
+	EXPECT_STREQ("!EACCES", get(path("%s/none", x)));
+	EXPECT_EQ(EACCES, ERR(access(path("%s/dir", x), F_OK)));
+	EXPECT_EQ(EACCES, ERR(chdir(path("%s/dir", x))));
+	EXPECT_STREQ("!EACCES", get(path("%s/both/secret", x)));
+	EXPECT_STREQ("!EACCES", names(x));
+	EXPECT_STREQ("!EACCES", names(path("%s/both", x)));
+	EXPECT_EQ(EACCES, ERR(mkdir(path("%s/new", x), 0755)));
+	EXPECT_EQ(EACCES, ERR(open(path("%s/new", x), O_CREAT | O_RDWR, 0644)));
+	EXPECT_EQ(EACCES, ERR(rmdir(path("%s/empty", x))));
+	EXPECT_EQ(EACCES, ERR(rename(path("%s/b", x), path("%s/b2", x))));
+	EXPECT_EQ(EACCES, ERR(rename(path("%s/moves", x),
+				     path("%s/empty", x))));
+	/* From inside, too. */
+	EXPECT_EQ(0, ERR(chdir(x)));
+	EXPECT_STREQ("b", get("b"));
+	EXPECT_STREQ("!EACCES", get("secret"));
+	EXPECT_STREQ("!EACCES", get("both/secret"));
+	EXPECT_STREQ("!EACCES", names("."));
+	dir = open(".", O_PATH | O_DIRECTORY);
+	EXPECT_LE(0, dir);
+	EXPECT_EQ(EACCES, ERR(openat(dir, "secret", O_RDONLY)));
+	EXPECT_EQ(EACCES, ERR(openat(dir, ".", O_RDONLY | O_DIRECTORY)));
+	return _metadata->exit_code != KSFT_PASS;
+}
+
+/* How many there are, counted from the beginning. */
+static int entries(DIR *dir)
+{
+	int n = 0;
+
+	rewinddir(dir);
+	errno = 0;
+	while (readdir(dir))
+		n++;
+	return errno ? -errno : n;
+}
+
+/*
+ * What B has is seen by who may search B; what is beneath a directory of B by who
+ * may search what leads there beneath, whoever has looked before.
+ */
+TEST_F(merged, SE3_MG3_beneath_a_directory)
+{
+	EACH_WAY {
+		const char *x = V("shut/deep/x"), *seen, *all;
+		DIR *dir;
+		int i;
+
+		LAY("shut/deep/x/secret shut/deep/x/dir/ shut/deep/x/empty/ shut/deep/x/both/secret",
+		    "shut/deep/x/b shut/deep/x/both/b shut/deep/x/empty/ shut/deep/x/moves/");
+		ASSERT_EQ(0, ERR(chmod(O("shut"), 0700)));
+		ASSERT_EQ(0, ERR(chmod(B("shut/deep/x"), 0777)));
+		seen = "shut/ shut/deep/ shut/deep/x/ shut/deep/x/b=b "
+		       "shut/deep/x/both/ shut/deep/x/both/b=b shut/deep/x/both/secret=o "
+		       "shut/deep/x/dir/ shut/deep/x/empty/ shut/deep/x/moves/ shut/deep/x/secret=o";
+		MERGE(0);
+		for (i = 0; i < 4; i++) {
+			/* First by the user, then as root has seen it. */
+			EXPECT_EQ(0, AS(USER, shut_out(_metadata, x)))
+				TH_LOG("%s, round %d", way_names[way], i);
+			EXPECT_STREQ("b", get(V("shut/deep/x/b")));
+			EXPECT_STREQ("o", get(V("shut/deep/x/secret")))
+				WAY();
+			EXPECT_EQ(0, AS(USER, shut_out(_metadata, x)))
+				TH_LOG("%s, round %d", way_names[way], i);
+			if (i != 2)
+				IS(seen, a.v);
+			/* The next time in other ways. */
+			if (i == 0)
+				forget();
+			if (i == 1)
+				ASSERT_EQ(0, lay(a.c, "c", "c"));
+			if (i == 1)
+				ASSERT_EQ(0, link_make(V("shut/deep/x/n"), a.c))
+					TH_LOG("%s", link_why());
+			if (i == 2) {
+				all = names(x);
+				EXPECT_STREQ("b both dir empty moves n secret", all);
+				ASSERT_EQ(0, link_drop(V("shut/deep/x/n")));
+			}
+		}
+		/* What is permitted now, and then no more. */
+		for (i = 0; i < 2; i++) {
+			ASSERT_EQ(0, ERR(chmod(O("shut"), 0711)));
+			EXPECT_EQ(0, AS(USER, strcmp("o", get(V("shut/deep/x/secret")))))
+				WAY();
+			EXPECT_EQ(0, AS(USER, *names(x) == '!'))
+				WAY();
+			EXPECT_EQ(ENOENT, AS(USER, ERR(access(V("shut/deep/x/none"),
+							      F_OK))))
+				WAY();
+			ASSERT_EQ(0, ERR(seteuid(USER)));
+			dir = opendir(x);
+			ASSERT_EQ(0, ERR(seteuid(0)));
+			ASSERT_NE(NULL, dir);
+			EXPECT_EQ(8, entries(dir));
+			ASSERT_EQ(0, ERR(chmod(O("shut"), 0700)));
+			EXPECT_EQ(0, AS(USER, shut_out(_metadata, x)))
+				WAY();
+			/* Who has it open goes on, as in any directory. */
+			EXPECT_EQ(8, entries(dir))
+				WAY();
+			closedir(dir);
+		}
+		IS(seen, a.v);
+	}
+}
+
+/* What was not beneath a directory of B when it was looked for there, and then is. */
+TEST_F(merged, MG3_LB4_beneath_a_directory)
+{
+	EACH_WAY {
+		int i;
+
+		LAY("o", "d/e/b");
+		MERGE(0);
+		for (i = 0; i < 3; i++) {
+			EXPECT_STREQ("b", get(V("d/e/b")))
+				WAY();
+			/* It is known after the first round, and forgotten. */
+			if (i)
+				FAILS(ENOENT, access(V("d/e/x"), F_OK));
+			if (i == 2)
+				forget();
+			ASSERT_EQ(0, lay(a.o, "o", "d/e/x"));
+			EXPECT_STREQ("o", get(V("d/e/x")))
+				WAY();
+			ASSERT_EQ(0, ERR(rename(O("d"), O("z"))));
+			FAILS(ENOENT, access(V("d/e/x"), F_OK));
+			EXPECT_STREQ("o", get(V("z/e/x")))
+				WAY();
+			ASSERT_EQ(0, ERR(rename(O("z"), O("d"))));
+			EXPECT_STREQ("o", get(V("d/e/x")))
+				WAY();
+			FAILS(ENOENT, access(V("z"), F_OK));
+			ASSERT_EQ(0, ERR(rename(O("d/e"), O("d/f"))));
+			FAILS(ENOENT, access(V("d/e/x"), F_OK));
+			IS("d/ d/e/ d/e/b=b d/f/ d/f/x=o o=o", a.v);
+			/* Unlike kinds do not merge. */
+			ASSERT_EQ(0, put(O("d/e"), "o"));
+			FAILS(ENOENT, access(V("d/e/x"), F_OK));
+			EXPECT_STREQ("b", get(V("d/e/b")))
+				WAY();
+			ASSERT_EQ(0, ERR(unlink(O("d/e"))));
+			ASSERT_EQ(0, ERR(symlink("f", O("d/e"))));
+			FAILS(ENOENT, access(V("d/e/x"), F_OK));
+			ASSERT_EQ(0, ERR(unlink(O("d/e"))));
+			ASSERT_EQ(0, ERR(rename(O("d/f"), O("d/e"))));
+			EXPECT_STREQ("o", get(V("d/e/x")))
+				WAY();
+			/* Another one of the same name. */
+			ASSERT_EQ(0, lay(a.o, "o", "t/e/y"));
+			ASSERT_EQ(0, ERR(renameat2(AT_FDCWD, O("d"), AT_FDCWD, O("t"),
+						   RENAME_EXCHANGE)));
+			FAILS(ENOENT, access(V("d/e/x"), F_OK));
+			EXPECT_STREQ("o", get(V("d/e/y")))
+				WAY();
+			EXPECT_STREQ("o", get(V("t/e/x")))
+				WAY();
+			/* B's goes, and what was beneath is seen. */
+			ASSERT_EQ(0, ERR(rename(B("d/e"), B("d/g"))));
+			EXPECT_STREQ("y", names(V("d/e")))
+				WAY();
+			EXPECT_STREQ("b", names(V("d/g")))
+				WAY();
+			ASSERT_EQ(0, ERR(rename(B("d/g"), B("d/e"))));
+			IS("d/ d/e/ d/e/b=b d/e/y=o o=o t/ t/e/ t/e/x=o", a.v);
+			ASSERT_EQ(0, ERR(unlink(O("d/e/y"))));
+			ASSERT_EQ(0, ERR(unlink(O("t/e/x"))));
+			ASSERT_EQ(0, ERR(rmdir(O("d/e"))));
+			ASSERT_EQ(0, ERR(rmdir(O("t/e"))));
+			ASSERT_EQ(0, ERR(rmdir(O("d"))));
+			ASSERT_EQ(0, ERR(rmdir(O("t"))));
+			IS("d/ d/e/ d/e/b=b o=o", a.v);
+		}
+	}
+}
+
+/* What is mounted beneath a directory of B belongs to the original. */
+TEST_F(merged, MG3_LB7_mounts_beneath_a_directory)
+{
+	EACH_WAY {
+		const char *m = V("d/m");
+
+		/* What is mounted through a link goes when another is made there. */
+		if (way == INSIDE)
+			continue;
+		LAY("d/m/hidden d/m/e/hidden", "d/m/b d/m/e/b");
+		ASSERT_EQ(0, ERR(mount("tmpfs", m, "tmpfs", 0, NULL)));
+		ASSERT_EQ(0, lay(m, "t", "t e/t"));
+		MERGE(0);
+		EXPECT_STREQ("b", get(V("d/m/e/b")))
+			WAY();
+		EXPECT_STREQ("t", get(V("d/m/e/t")))
+			WAY();
+		EXPECT_STREQ("t", get(V("d/m/t")))
+			WAY();
+		FAILS(ENOENT, access(V("d/m/hidden"), F_OK));
+		FAILS(ENOENT, access(V("d/m/e/hidden"), F_OK));
+		IS("d/ d/m/ d/m/b=b d/m/e/ d/m/e/b=b d/m/e/t=t d/m/t=t", a.v);
+		WORKS(unlink(V("d/m/e/t")));
+		FAILS(ENOENT, access(V("d/m/e/t"), F_OK));
+		ASSERT_EQ(0, link_drop(a.v))
+			TH_LOG("%s: %s", way_names[way], link_why());
+		IS("e/ t=t", m);
+		EXPECT_EQ(0, ERR(umount2(m, 0)));
+	}
+}
+
+/* As deep as a path can be: what is beneath is found step by step. */
+TEST_F(merged, MG3_CH3_beneath_many_directories)
+{
+	EACH_WAY {
+		char levels[1800];
+		unsigned int i;
+		struct stat st;
+
+		for (i = 0; i + 2 < sizeof(levels); i += 2)
+			memcpy(levels + i, "d/", 3);
+		ASSERT_EQ(0, lay(a.o, "o", path("%so", levels)));
+		ASSERT_EQ(0, lay(a.b, "b", path("%sb", levels)));
+		MERGE(0);
+		for (i = 0; i < 2; i++) {
+			EXPECT_EQ(0, ERR(stat(V(levels), &st)))
+				WAY();
+			EXPECT_STREQ("o", get(V(path("%so", levels))))
+				WAY();
+			FAILS(ENOENT, access(V(path("%sx", levels)), F_OK));
+			EXPECT_STREQ("b o", names(V(levels)))
+				WAY();
+			forget();
+		}
+		WORKS(unlink(V(path("%so", levels))));
+		EXPECT_STREQ("b", names(V(levels)))
 			WAY();
 	}
 }
