@@ -3,16 +3,12 @@
  * Backing paths that lead through other links: chains, late ones, cycles, and
  * parents whose links lead into each other.
  */
-#include <signal.h>
-#include <stdarg.h>
-#include <stdatomic.h>
-#include <sys/mman.h>
-#include <sys/prctl.h>
 #include <time.h>
 
 #include "kselftest_harness.h"
 #include "linux/bindlink.h"
 #include "place.h"
+#include "weather.h"
 
 /* Mostly of names: one filesystem for all, and two. */
 PLACES_BARE(chain);
@@ -711,52 +707,11 @@ TEST_F(chain, WR2_CH1_backing_below_the_own_parent)
 /*
  * Many at once.
  */
-struct shared {
-	atomic_int over;	/* readers stop */
-	atomic_int failed;
-	atomic_ulong done;	/* things done, by all */
-	char what[512];
-};
-
-static struct shared *shared_new(void)
-{
-	struct shared *s = mmap(NULL, sizeof(*s), PROT_READ | PROT_WRITE,
-				MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-
-	if (s == MAP_FAILED)
-		abort();
-	return s;
-}
-
-static void wrong(struct shared *s, const char *fmt, ...)
-	__attribute__((format(printf, 2, 3), noreturn));
-static void wrong(struct shared *s, const char *fmt, ...)
-{
-	int none = 0;
-	va_list ap;
-
-	if (atomic_compare_exchange_strong(&s->failed, &none, 1)) {
-		va_start(ap, fmt);
-		vsnprintf(s->what, sizeof(s->what), fmt, ap);
-		va_end(ap);
-	}
-	_exit(1);
-}
-
-static pid_t spawn(void)
-{
-	pid_t pid = fork();
-
-	if (!pid)
-		prctl(PR_SET_PDEATHSIG, SIGKILL);
-	return pid;
-}
-
 /*
  * Waits for all; where nothing at all has been done for a minute somebody
  * hangs, and the kernel says where.
  */
-static bool all_end(struct shared *s, const pid_t *pids, unsigned int n,
+static bool all_end(struct weather *s, const pid_t *pids, unsigned int n,
 		    int *worst)
 {
 	unsigned long before = ~0UL, now;
@@ -774,7 +729,7 @@ static bool all_end(struct shared *s, const pid_t *pids, unsigned int n,
 				if (status)
 					*worst = status;
 			}
-		now = atomic_load(&s->done);
+		now = atomic_load(&s->changes);
 		still = now == before ? still + 1 : 0;
 		before = now;
 		if (still > 6000) {
@@ -816,7 +771,7 @@ TEST_F_TIMEOUT(chain, CH3_LB6_made_and_broken_while_readers_walk, 600)
 
 	TH_LOG("seed %#jx", (uintmax_t)seed);
 	for (mode = 0; mode < 2; mode++) {
-		struct shared *s = shared_new();
+		struct weather *s = weather_new();
 		const char *at[MAX];
 		pid_t pids[READERS];
 
@@ -848,7 +803,7 @@ TEST_F_TIMEOUT(chain, CH3_LB6_made_and_broken_while_readers_walk, 600)
 				if (err && err != ELOOP)
 					wrong(s, "stat %s: %s", v,
 					      strerror(err));
-				atomic_fetch_add(&s->done, 1);
+				atomic_fetch_add(&s->changes, 1);
 			}
 			_exit(0);
 		}
@@ -872,14 +827,14 @@ TEST_F_TIMEOUT(chain, CH3_LB6_made_and_broken_while_readers_walk, 600)
 		}
 		atomic_store(&s->over, 1);
 		ALL_END(s, pids, READERS);
-		EXPECT_LT(0, atomic_load(&s->done));
+		EXPECT_LT(0, atomic_load(&s->changes));
 		for (i = 0; i < STEPS; i++)
 			ASSERT_EQ(0, rm_rf(at[i]));
 	}
 }
 
 /* What one process does to one of two parents. */
-static void lister(struct shared *s, const char *par, unsigned int n)
+static void lister(struct weather *s, const char *par, unsigned int n)
 {
 	unsigned int i;
 
@@ -895,12 +850,12 @@ static void lister(struct shared *s, const char *par, unsigned int n)
 		closedir(dir);
 		if (seen != 1)
 			wrong(s, "%s has v %d times", par, seen);
-		atomic_fetch_add(&s->done, 1);
+		atomic_fetch_add(&s->changes, 1);
 	}
 	_exit(0);
 }
 
-static void maker(struct shared *s, const char *dir, const char *seen_at,
+static void maker(struct weather *s, const char *dir, const char *seen_at,
 		  unsigned int me, unsigned int n)
 {
 	char one[200], two[200], there[200];
@@ -924,12 +879,12 @@ static void maker(struct shared *s, const char *dir, const char *seen_at,
 		err = ERR(mkdir(one, 0755)) ?: ERR(rmdir(one));
 		if (err)
 			wrong(s, "%s: %s", one, strerror(err));
-		atomic_fetch_add(&s->done, 1);
+		atomic_fetch_add(&s->changes, 1);
 	}
 	_exit(0);
 }
 
-static void stater(struct shared *s, const char *v, unsigned int n)
+static void stater(struct weather *s, const char *v, unsigned int n)
 {
 	unsigned int i;
 	struct stat st;
@@ -939,7 +894,7 @@ static void stater(struct shared *s, const char *v, unsigned int n)
 			wrong(s, "stat %s: %s", v, strerror(errno));
 		if (i % 64 == 0 && !access("/proc/sys/vm/drop_caches", W_OK))
 			put("/proc/sys/vm/drop_caches", "2");
-		atomic_fetch_add(&s->done, 1);
+		atomic_fetch_add(&s->changes, 1);
 	}
 	_exit(0);
 }
@@ -949,7 +904,7 @@ TEST_F_TIMEOUT(chain, CH3_two_parents_that_lead_into_each_other, 600)
 {
 	struct place *p = &self->p;
 	const char *par[2], *v[2], *in[2];
-	struct shared *s = shared_new();
+	struct weather *s = weather_new();
 	unsigned int i, n = scaled(1500) + 20, k = 0;
 	pid_t pids[10];
 
@@ -989,7 +944,7 @@ TEST_F_TIMEOUT(chain, WR2_two_parents_with_files_of_each_other, 600)
 {
 	struct place *p = &self->p;
 	const char *par[2], *v[2], *b[2];
-	struct shared *s = shared_new();
+	struct weather *s = weather_new();
 	unsigned int i, j, n = scaled(1000) + 20, k = 0;
 	pid_t pids[10];
 
@@ -1026,7 +981,7 @@ TEST_F_TIMEOUT(chain, WR2_two_parents_with_files_of_each_other, 600)
 				if (err && err != ENOENT)
 					wrong(s, "%u: %s: %s", j, v[i],
 					      strerror(err));
-				atomic_fetch_add(&s->done, 1);
+				atomic_fetch_add(&s->changes, 1);
 			}
 			_exit(0);
 		}
@@ -1043,7 +998,7 @@ TEST_F_TIMEOUT(chain, WR2_two_parents_with_files_of_each_other, 600)
 					wrong(s, "opendir: %s",
 					      strerror(errno));
 				closedir(dir);
-				atomic_fetch_add(&s->done, 1);
+				atomic_fetch_add(&s->changes, 1);
 			}
 			_exit(0);
 		}

@@ -7,52 +7,19 @@
  * Others walk the same names all the time, so that the caches are hot.
  */
 #include <sched.h>
-#include <signal.h>
-#include <stdarg.h>
-#include <stdatomic.h>
 #include <sys/fsuid.h>
-#include <sys/mman.h>
-#include <sys/prctl.h>
 #include <sys/syscall.h>
-#include <time.h>
 
 #include <bindlink.h>
 
 #include "kselftest_harness.h"
 #include "place.h"
+#include "weather.h"
 
 PLACES_CROSS(merged_storm);
 
 #define MERGED		BINDLINK_FLAG_MERGED
 #define READ_ONLY	BINDLINK_FLAG_READ_ONLY
-
-/* What all processes of a storm share. */
-struct weather {
-	atomic_int over;	/* walkers stop */
-	atomic_int failed;	/* everybody stops */
-	atomic_ulong walks;	/* that the walkers made: to know that they did */
-	atomic_ulong changes;
-	uint64_t until;		/* ms; those who change something stop */
-	char what[1500];	/* first failure */
-};
-
-static uint64_t now_ms(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return t.tv_sec * 1000ULL + t.tv_nsec / 1000000;
-}
-
-static struct weather *weather_new(void)
-{
-	struct weather *w = mmap(NULL, sizeof(*w), PROT_READ | PROT_WRITE,
-				 MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-
-	if (w == MAP_FAILED)
-		abort();
-	return w;
-}
 
 /* There are many storms, so each is short; a slow machine needs its time. */
 static void begin(struct weather *w)
@@ -72,51 +39,6 @@ static bool time_left(struct weather *w, unsigned int step)
 static bool goes_on(struct weather *w)
 {
 	return !atomic_load(&w->over) && !atomic_load(&w->failed);
-}
-
-/* Says what is wrong, once for all, and ends the process. */
-static void wrong(struct weather *w, const char *fmt, ...)
-	__attribute__((format(printf, 2, 3), noreturn));
-static void wrong(struct weather *w, const char *fmt, ...)
-{
-	int none = 0;
-	va_list ap;
-
-	if (atomic_compare_exchange_strong(&w->failed, &none, 1)) {
-		va_start(ap, fmt);
-		vsnprintf(w->what, sizeof(w->what), fmt, ap);
-		va_end(ap);
-	}
-	_exit(1);
-}
-
-static pid_t spawn(void)
-{
-	pid_t pid = fork();
-
-	if (!pid) {
-		/* A test that ends early leaves nobody behind. */
-		prctl(PR_SET_PDEATHSIG, SIGKILL);
-		signal(SIGPIPE, SIG_IGN);
-	}
-	return pid;
-}
-
-#define FINISHED(w, pids, n) do {					\
-	unsigned int __i;						\
-									\
-	for (__i = 0; __i < (n); __i++)					\
-		EXPECT_EQ(0, reap((pids)[__i]));			\
-	EXPECT_EQ(0, (w)->failed)					\
-		TH_LOG("%s", (w)->what);				\
-} while (0)
-
-/* errno values that a plain filesystem gives while names come and go. */
-static bool usual(int err)
-{
-	return !err || err == ENOENT || err == ENOTDIR || err == EISDIR ||
-	       err == ELOOP || err == EEXIST || err == ENOTEMPTY ||
-	       err == EINVAL || err == ENXIO;
 }
 
 /*

@@ -108,14 +108,6 @@ struct self {
 	bool away;		/* is in a mount namespace of its own */
 };
 
-static uint64_t now_ms(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return t.tv_sec * 1000ULL + t.tv_nsec / 1000000;
-}
-
 /* Emulated, and with all the checks that a kernel can have. */
 static bool slow(void)
 {
@@ -161,17 +153,6 @@ static bool goes_on(struct self *s)
 {
 	return !atomic_load(&s->w->failed) && !atomic_load(&s->w->over) &&
 	       now_ms() < s->until;
-}
-
-/*
- * errno values that a plain filesystem gives while names come and go, and
- * ESTALE for a link that may be carried by something of another kind.
- */
-static bool usual(int err)
-{
-	return !err || err == ENOENT || err == ENOTDIR || err == EISDIR ||
-	       err == ELOOP || err == EEXIST || err == ENOTEMPTY ||
-	       err == EINVAL || err == ENXIO;
 }
 
 /* Contents: who made them, and a number that is used once. */

@@ -660,6 +660,12 @@ static int set_flag(const char *at, int flag, bool on)
 	return err;
 }
 
+static int link_either(const struct place *p, bool merged)
+{
+	return link_make_flags(p->v, p->b, merged ? BINDLINK_FLAG_MERGED : 0,
+			       NULL, 0);
+}
+
 /* The owner is often asked nothing more than by the mode: where that is enough. */
 TEST_F(perm, TR9_SE3_the_owner)
 {
@@ -676,9 +682,7 @@ TEST_F(perm, TR9_SE3_the_owner)
 	ASSERT_EQ(0, ERR(mkdir(path("%s/d", p->b), 0755)));
 	ASSERT_EQ(0, put(path("%s/f", p->b), "f"));
 	for (merged = 0; merged < 2; merged++) {
-		ASSERT_EQ(0, link_make_flags(p->v, p->b,
-					     merged ? BINDLINK_FLAG_MERGED : 0,
-					     NULL, 0))
+		ASSERT_EQ(0, link_either(p, merged))
 			TH_LOG("%s", link_why());
 		for (n = 0; n < ARRAY_SIZE(names); n++) {
 			const char *b = path("%s%s", p->b, names[n]);
@@ -733,9 +737,7 @@ TEST_F(perm, TR10_RO1_the_filesystem_is_remounted)
 	ASSERT_EQ(0, ERR(mkdir(path("%s/d", p->b), 0755)));
 	ASSERT_EQ(0, put(path("%s/f", p->b), "f"));
 	for (merged = 0; merged < 2; merged++) {
-		ASSERT_EQ(0, link_make_flags(p->v, p->b,
-					     merged ? BINDLINK_FLAG_MERGED : 0,
-					     NULL, 0))
+		ASSERT_EQ(0, link_either(p, merged))
 			TH_LOG("%s", link_why());
 		for (i = 0; i < 4; i++) {
 			bool ro = i & 1;

@@ -435,6 +435,21 @@ int reap(pid_t pid)
 				   256 + WTERMSIG(status);
 }
 
+bool usual(int err)
+{
+	return !err || err == ENOENT || err == ENOTDIR || err == EISDIR ||
+	       err == ELOOP || err == EEXIST || err == ENOTEMPTY ||
+	       err == EINVAL || err == ENXIO;
+}
+
+uint64_t now_ms(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return t.tv_sec * 1000ULL + t.tv_nsec / 1000000;
+}
+
 int run(const char *prog, ...)
 {
 	const char *argv[32] = { prog, };

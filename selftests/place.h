@@ -109,6 +109,10 @@ int err_open(const char *file, int flags);
 pid_t fork_user(uid_t uid);
 /* Exit status of a child, or 256 and the signal. */
 int reap(pid_t pid);
+/* Whether a plain filesystem gives that errno while names come and go. */
+bool usual(int err);
+/* Milliseconds of a clock that only goes on. */
+uint64_t now_ms(void);
 /* Exit status of a program, run with its output thrown away. */
 int run(const char *prog, ...) __attribute__((sentinel));
 

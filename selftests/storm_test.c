@@ -4,71 +4,11 @@
  * through V when its change has returned, and looks at once; others walk the
  * same names all the time so that the caches are hot.
  */
-#include <signal.h>
-#include <stdarg.h>
-#include <stdatomic.h>
-#include <sys/mman.h>
-#include <sys/prctl.h>
-
 #include "kselftest_harness.h"
 #include "place.h"
+#include "weather.h"
 
 PLACES(storm);
-
-/* What all processes of a storm share. */
-struct weather {
-	atomic_int over;	/* walkers stop */
-	atomic_int failed;	/* everybody stops */
-	atomic_uint published;	/* version that everybody must see by now */
-	atomic_ulong walks;	/* that the walkers made: to know that they did */
-	char what[512];		/* first failure */
-};
-
-static struct weather *weather_new(void)
-{
-	struct weather *w = mmap(NULL, sizeof(*w), PROT_READ | PROT_WRITE,
-				 MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-
-	if (w == MAP_FAILED)
-		abort();
-	return w;
-}
-
-/* Says what is wrong, once for all, and ends the process. */
-static void wrong(struct weather *w, const char *fmt, ...)
-	__attribute__((format(printf, 2, 3), noreturn));
-static void wrong(struct weather *w, const char *fmt, ...)
-{
-	int none = 0;
-	va_list ap;
-
-	if (atomic_compare_exchange_strong(&w->failed, &none, 1)) {
-		va_start(ap, fmt);
-		vsnprintf(w->what, sizeof(w->what), fmt, ap);
-		va_end(ap);
-	}
-	_exit(1);
-}
-
-static pid_t spawn(void)
-{
-	pid_t pid = fork();
-
-	if (!pid) {
-		/* A test that ends early leaves nobody behind. */
-		prctl(PR_SET_PDEATHSIG, SIGKILL);
-		signal(SIGPIPE, SIG_IGN);
-	}
-	return pid;
-}
-
-/* errno values that a plain filesystem gives while names come and go. */
-static bool usual(int err)
-{
-	return !err || err == ENOENT || err == ENOTDIR || err == EISDIR ||
-	       err == ELOOP || err == EEXIST || err == ENOTEMPTY ||
-	       err == EINVAL || err == ENXIO;
-}
 
 #define CHANGERS	3
 #define WALKERS		2
@@ -440,15 +380,6 @@ static void walker_run(struct weather *w, const struct place *p, uint64_t seed)
 	}
 	_exit(0);
 }
-
-#define FINISHED(w, pids, n) do {					\
-	unsigned int __i;						\
-									\
-	for (__i = 0; __i < (n); __i++)					\
-		EXPECT_EQ(0, reap((pids)[__i]));			\
-	EXPECT_EQ(0, (w)->failed)					\
-		TH_LOG("%s", (w)->what);				\
-} while (0)
 
 TEST_F_TIMEOUT(storm, LB6_names_below, 900)
 {
