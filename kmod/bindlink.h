@@ -812,6 +812,8 @@ void bl_bind_exit(void);
  * @attached: it was seen attached, and has links since; bl_link_mutex
  * @retired: the link of its root was removed, but it is in use
  * @kept: how many inodes of directories are hashed
+ * @opened: what the root was opened as last, with a reference, or NULL. RCU; whoever
+ *	replaces it drops the reference. No directory: these are not opened like that
  * @rule_lock: @rule and @rule_gen
  * @rule: the rules of @base; see struct bl_node
  * @rule_gen: generation of the rules for which @rule holds
@@ -835,6 +837,7 @@ struct bl_tree {
 	bool attached;
 	bool retired;
 	atomic_t kept;
+	struct dentry __rcu *opened;
 	seqlock_t rule_lock;
 	struct bl_rule_node *rule;
 	unsigned long rule_gen;
@@ -1226,6 +1229,7 @@ struct inode *bl_node_inode(struct dentry *dentry, struct bl_node *node);
 int bl_splice(struct dentry *dentry, struct bl_node *node);
 struct dentry *bl_dentry_opened(struct super_block *sb,
 				const struct bl_real *real);
+void bl_tree_unopen(struct bl_tree *tree);
 void bl_tree_forget(struct bl_tree *tree, const char *virtual);
 
 /* merge.c: directories that are made of several */

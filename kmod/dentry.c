@@ -42,6 +42,54 @@ static struct bl_bind *bl_root_known(struct bl_tree *tree, bool *merged)
 }
 
 /**
+ * bl_tree_unopen - let go of what the root of a tree was opened as
+ * @tree: tree
+ *
+ * Files that are open keep that.
+ *
+ * Context: may sleep.
+ */
+void bl_tree_unopen(struct bl_tree *tree)
+{
+	dput(unrcu_pointer(xchg(&tree->opened, NULL)));
+}
+
+/*
+ * What the root of @tree was opened as last, with a reference, if it shows @path in
+ * @mnt; otherwise NULL. @last is set to whether there is any.
+ */
+static struct dentry *bl_tree_opened(struct bl_tree *tree,
+				     const struct path *path,
+				     const struct bl_mnt *mnt, bool *last)
+{
+	const struct bl_node *node;
+	struct dentry *dentry;
+
+	guard(rcu)();
+	dentry = rcu_dereference(tree->opened);
+	*last = dentry;
+	if (!dentry)
+		return NULL;
+	/* The one that it was made with, which is freed after it. */
+	node = rcu_dereference(*bl_node_slot(dentry));
+	return node->real.dentry == path->dentry && node->mnt == mnt &&
+	       lockref_get_not_dead(&dentry->d_lockref) ? dentry : NULL;
+}
+
+/* The root of @tree shows something else, maybe: @bind, or nothing. */
+static void bl_root_renewed(struct bl_tree *tree, const struct bl_bind *bind)
+{
+	struct dentry *dentry = NULL;
+	bool last = rcu_access_pointer(tree->opened);
+
+	if (last && bind)
+		dentry = bl_tree_opened(tree, &bind->real, bind->mnt, &last);
+	if (last && !dentry)
+		bl_tree_unopen(tree);
+	dput(dentry);
+}
+
+/**
  * bl_root_get - what the root of a tree shows, resolved anew if there is doubt
  * @tree: tree
  * @merged: set to whether that is one of several, or NULL
@@ -84,6 +132,7 @@ struct bl_bind *bl_root_get(struct bl_tree *tree, bool *merged)
 	/* A mount point cannot change between the two. */
 	if (!err && d_is_dir(bind->real.dentry) != tree->is_dir)
 		err = -ESTALE;
+	bl_root_renewed(tree, err ? NULL : bind);
 	if (!err) {
 		bl_tree_stack(tree->sb, bind->real.mnt->mnt_sb);
 		return bind;
@@ -1902,17 +1951,22 @@ static const struct dentry_operations bl_opened_dops = {
  *
  * The root changes with its backing, an open file must not: not what fstat()
  * says of it, nor what fchmod() changes, nor the set-user-ID bit that exec
- * honours.
+ * honours. As long as the root shows the same file there is one for all who open it.
  *
  * Return: an unhashed dentry without parent, or ERR_PTR(-ENOMEM).
  */
 struct dentry *bl_dentry_opened(struct super_block *sb,
 				const struct bl_real *real)
 {
+	struct bl_tree *tree = bl_tree(sb);
 	struct dentry *dentry;
 	struct bl_node *node;
 	struct inode *inode;
+	bool last;
 
+	dentry = bl_tree_opened(tree, &real->path, real->mnt, &last);
+	if (dentry)
+		return dentry;
 	node = bl_node_new(real->mnt, real->path.dentry);
 	if (IS_ERR(node))
 		return ERR_CAST(node);
@@ -1929,6 +1983,8 @@ struct dentry *bl_dentry_opened(struct super_block *sb,
 		return ERR_CAST(inode);
 	}
 	d_instantiate(dentry, inode);
+	dput(unrcu_pointer(xchg(&tree->opened,
+				RCU_INITIALIZER(dget(dentry)))));
 	return dentry;
 }
 
@@ -1974,6 +2030,7 @@ void bl_tree_forget(struct bl_tree *tree, const char *virtual)
 	struct dentry *dentry;
 
 	if (!strcmp(tree->base, virtual)) {
+		bl_tree_unopen(tree);
 		shrink_dcache_parent(tree->sb->s_root);
 		return;
 	}

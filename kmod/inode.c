@@ -376,6 +376,24 @@ static noinline int bl_permission_merged(struct mnt_idmap *idmap,
 	       bl_permission_full(idmap, inode, mask);
 }
 
+/* The same of what the root of a tree shows. */
+static bool bl_root_may(const struct inode *inode, int mask)
+{
+	const struct bl_bind *bind;
+
+	guard(rcu)();
+	bind = bl_root_rcu(bl_tree(inode->i_sb));
+	return bind && bl_inode_may(inode, d_inode_rcu(bind->real.dentry),
+				    bind->mnt, mask);
+}
+
+static noinline int bl_root_permission_other(struct mnt_idmap *idmap,
+					     struct inode *inode, int mask)
+{
+	return bl_root_may(inode, mask) ? 0 :
+	       bl_permission_full(idmap, inode, mask);
+}
+
 /**
  * bl_permission - ->permission()
  * @idmap: ID mapping of the tree's mount, always the trivial one
@@ -399,7 +417,9 @@ int bl_permission(struct mnt_idmap *idmap, struct inode *inode, int mask)
 		return bl_permission_real(idmap, inode, mask);
 	}
 	if (!BL_I(inode)->merged)
-		return bl_permission_full(idmap, inode, mask);
+		return bl_is_root(inode) ?
+			bl_root_permission_other(idmap, inode, mask) :
+			bl_permission_full(idmap, inode, mask);
 	if (bl_mask_walks(mask) && bl_merged_searchable(inode))
 		return 0;
 	return bl_permission_merged(idmap, inode, mask);
@@ -414,23 +434,6 @@ static __always_inline bool bl_root_searchable(const struct inode *inode)
 	return bind && bl_inode_searchable(inode,
 					   d_inode_rcu(bind->real.dentry),
 					   bind->mnt);
-}
-
-static bool bl_root_may(const struct inode *inode, int mask)
-{
-	const struct bl_bind *bind;
-
-	guard(rcu)();
-	bind = bl_root_rcu(bl_tree(inode->i_sb));
-	return bind && bl_inode_may(inode, d_inode_rcu(bind->real.dentry),
-				    bind->mnt, mask);
-}
-
-static noinline int bl_root_permission_other(struct mnt_idmap *idmap,
-					     struct inode *inode, int mask)
-{
-	return bl_root_may(inode, mask) ? 0 :
-	       bl_permission_full(idmap, inode, mask);
 }
 
 /*

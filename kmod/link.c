@@ -1710,6 +1710,7 @@ static void bl_tree_shrink(struct super_block *sb)
 	struct dentry *dirs[BL_STALE_DIRS];
 	unsigned int n, renewed;
 
+	bl_tree_unopen(bl_tree(sb));
 	do {
 		shrink_dcache_parent(sb->s_root);
 		n = bl_tree_forget_stale(sb, dirs);

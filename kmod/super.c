@@ -337,6 +337,7 @@ static void bl_kill_sb(struct super_block *sb)
 
 	/* First of all: nobody finds a link whose tree is being taken down. */
 	bl_tree_unregister(tree);
+	bl_tree_unopen(tree);
 	kill_anon_super(sb);
 	bl_tree_free(tree);
 	/* Whoever unmounted it may unmount what was behind it next. */
