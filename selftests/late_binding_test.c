@@ -3,6 +3,7 @@
  * A link leads to what is at the backing path now, and shows what is there
  * now, whoever changed it and however warm the caches are.
  */
+#include <sys/statvfs.h>
 #include <sys/sysmacros.h>
 #include <sys/syscall.h>
 #include <sys/xattr.h>
@@ -834,6 +835,81 @@ TEST_F(late, LB5_an_open_file_goes_on)
 	munmap(map, 4096);
 	close(fd);
 	close(old);
+}
+
+/* KiB that are free on the filesystem of @at. */
+static int64_t free_kib(const char *at)
+{
+	struct statvfs st;
+
+	sync();
+	return statvfs(at, &st) ? -1 :
+	       (int64_t)(st.f_bfree * (st.f_frsize / 512) / 2);
+}
+
+/*
+ * What was opened and closed is not kept: neither what it takes up once it is
+ * deleted and the next one looks, nor what it was for whoever opens it then.
+ */
+TEST_F(late, LB1_LB5_a_file_that_was_opened_is_let_go)
+{
+	struct place *p = &self->p;
+	const char *next = path("%s.next", p->b);
+	struct stat first, second, st;
+	unsigned int i, tries;
+	int64_t before;
+	int fd, again;
+
+	FILE_LINK(p, "first");
+	for (i = 0; i < 3; i++) {
+		fd = open(p->v, O_RDWR);
+		again = open(p->v, O_RDONLY);
+		ASSERT_LE(0, fd);
+		ASSERT_LE(0, again);
+		ASSERT_EQ(0, ERR(fstat(fd, &first)));
+		ASSERT_EQ(0, ERR(fstat(again, &st)));
+		EXPECT_EQ(first.st_ino, st.st_ino);
+		close(again);
+		/* Another one by that name, and both are themselves. */
+		ASSERT_EQ(0, put(next, "next"));
+		ASSERT_EQ(0, ERR(chmod(next, 0600 + i)));
+		ASSERT_EQ(0, ERR(rename(next, p->b)));
+		again = open(p->v, O_RDWR);
+		ASSERT_LE(0, again);
+		ASSERT_EQ(0, ERR(stat(p->b, &second)));
+		ASSERT_EQ(0, ERR(fstat(again, &st)));
+		EXPECT_EQ(second.st_ino, st.st_ino);
+		EXPECT_EQ(0100600 + i, st.st_mode);
+		EXPECT_EQ(0, ERR(fstat(fd, &st)));
+		EXPECT_EQ(first.st_ino, st.st_ino);
+		EXPECT_EQ(first.st_mode, st.st_mode);
+		EXPECT_EQ(0, st.st_nlink);
+		EXPECT_EQ(0, ERR(fchmod(fd, 0640)));
+		EXPECT_EQ(0, ERR(stat(p->b, &st)));
+		EXPECT_EQ(0100600 + i, st.st_mode);
+		close(again);
+		close(fd);
+		ASSERT_EQ(0, ERR(chmod(p->b, 0644)));
+	}
+	/* Deleted, with 8 MiB in it. */
+	before = free_kib(p->back);
+	for (i = 0; i < 3; i++) {
+		fd = open(p->v, O_RDWR);
+		ASSERT_LE(0, fd);
+		ASSERT_EQ(0, posix_fallocate(fd, 0, 8 << 20));
+		close(fd);
+		EXPECT_GT(before - 8000, free_kib(p->back));
+		ASSERT_EQ(0, ERR(unlink(p->b)));
+		EXPECT_EQ(ENOENT, i == 1 ? err_open(p->v, O_RDONLY) :
+					   ERR(access(p->v, F_OK)));
+		/* Some filesystems free it a moment later. */
+		for (tries = 0; tries < 200 &&
+		     free_kib(p->back) <= before - 4000; tries++)
+			usleep(10000);
+		EXPECT_LT(before - 4000, free_kib(p->back));
+		ASSERT_EQ(0, put(p->b, "again"));
+		EXPECT_STREQ("again", get(p->v));
+	}
 }
 
 TEST_F(late, LB5_an_open_directory_goes_on)
