@@ -90,7 +90,10 @@ static int leave(int mount, const struct bl_spot *spot)
 
 static int open_top(const struct bl_spot *spot)
 {
-	return bl_place_open(spot->dir, spot->name);
+	int fd = openat(spot->dir, spot->name,
+			O_PATH | O_NOFOLLOW | O_CLOEXEC);
+
+	return fd < 0 ? -errno : fd;
 }
 
 static int copy(int mount)

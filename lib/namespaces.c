@@ -24,7 +24,6 @@
 
 #include "bindlink.h"
 #include "message.h"
-#include "mounts.h"
 #include "namespaces.h"
 
 /* What headers older than the kernels that bindlink is for do not have. */
@@ -307,7 +306,9 @@ static void *open_path(void *data)
 	opening->fd = enter_own();
 	if (opening->fd)
 		return NULL;
-	opening->fd = bl_place_open(AT_FDCWD, opening->path);
+	opening->fd = open(opening->path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	if (opening->fd < 0)
+		opening->fd = -errno;
 	return NULL;
 }
 
