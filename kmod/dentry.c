@@ -41,6 +41,12 @@ static struct bl_bind *bl_root_known(struct bl_tree *tree, bool *merged)
 	return bind;
 }
 
+/* The root of @tree was opened as @dentry, which is consumed, or NULL. */
+static void bl_tree_keep_opened(struct bl_tree *tree, struct dentry *dentry)
+{
+	dput(unrcu_pointer(xchg(&tree->opened, RCU_INITIALIZER(dentry))));
+}
+
 /**
  * bl_tree_unopen - let go of what the root of a tree was opened as
  * @tree: tree
@@ -51,42 +57,33 @@ static struct bl_bind *bl_root_known(struct bl_tree *tree, bool *merged)
  */
 void bl_tree_unopen(struct bl_tree *tree)
 {
-	dput(unrcu_pointer(xchg(&tree->opened, NULL)));
+	bl_tree_keep_opened(tree, NULL);
 }
 
-/*
- * What the root of @tree was opened as last, with a reference, if it shows @path in
- * @mnt; otherwise NULL. @last is set to whether there is any.
- */
-static struct dentry *bl_tree_opened(struct bl_tree *tree,
-				     const struct path *path,
-				     const struct bl_mnt *mnt, bool *last)
+/* Whether what a root was opened as, @dentry, is @lower in @mnt. RCU read side. */
+static bool bl_opened_is(struct dentry *dentry, const struct dentry *lower,
+			 const struct bl_mnt *mnt)
 {
-	const struct bl_node *node;
-	struct dentry *dentry;
-
-	guard(rcu)();
-	dentry = rcu_dereference(tree->opened);
-	*last = dentry;
-	if (!dentry)
-		return NULL;
 	/* The one that it was made with, which is freed after it. */
-	node = rcu_dereference(*bl_node_slot(dentry));
-	return node->real.dentry == path->dentry && node->mnt == mnt &&
-	       lockref_get_not_dead(&dentry->d_lockref) ? dentry : NULL;
+	const struct bl_node *node = rcu_dereference(*bl_node_slot(dentry));
+
+	return node->real.dentry == lower && node->mnt == mnt;
 }
 
 /* The root of @tree shows something else, maybe: @bind, or nothing. */
 static void bl_root_renewed(struct bl_tree *tree, const struct bl_bind *bind)
 {
-	struct dentry *dentry = NULL;
-	bool last = rcu_access_pointer(tree->opened);
+	struct dentry *dentry;
+	bool other;
 
-	if (last && bind)
-		dentry = bl_tree_opened(tree, &bind->real, bind->mnt, &last);
-	if (last && !dentry)
+	scoped_guard(rcu) {
+		dentry = rcu_dereference(tree->opened);
+		other = dentry && !(bind && bl_opened_is(dentry,
+							 bind->real.dentry,
+							 bind->mnt));
+	}
+	if (other)
 		bl_tree_unopen(tree);
-	dput(dentry);
 }
 
 /**
@@ -1787,7 +1784,7 @@ static __always_inline bool bl_node_valid(struct dentry *dentry)
 	lower = node->lower;
 	if (unlikely(node->special)) {
 		basis = rcu_dereference(node->basis);
-		if (!basis || !bl_basis_found_one(basis) || node->lower)
+		if (!basis || !bl_basis_found_one(basis) || lower)
 			return bl_node_special_valid(dentry, node);
 		bl_node_renew_symlink(dentry, node);
 		return true;
@@ -1962,11 +1959,14 @@ struct dentry *bl_dentry_opened(struct super_block *sb,
 	struct dentry *dentry;
 	struct bl_node *node;
 	struct inode *inode;
-	bool last;
 
-	dentry = bl_tree_opened(tree, &real->path, real->mnt, &last);
-	if (dentry)
-		return dentry;
+	scoped_guard(rcu) {
+		dentry = rcu_dereference(tree->opened);
+		if (dentry &&
+		    bl_opened_is(dentry, real->path.dentry, real->mnt) &&
+		    lockref_get_not_dead(&dentry->d_lockref))
+			return dentry;
+	}
 	node = bl_node_new(real->mnt, real->path.dentry);
 	if (IS_ERR(node))
 		return ERR_CAST(node);
@@ -1983,8 +1983,7 @@ struct dentry *bl_dentry_opened(struct super_block *sb,
 		return ERR_CAST(inode);
 	}
 	d_instantiate(dentry, inode);
-	dput(unrcu_pointer(xchg(&tree->opened,
-				RCU_INITIALIZER(dget(dentry)))));
+	bl_tree_keep_opened(tree, dget(dentry));
 	return dentry;
 }
 

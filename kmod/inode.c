@@ -244,14 +244,23 @@ static __always_inline bool bl_inode_searchable(const struct inode *inode,
 	return real && bl_inode_fresh(inode, real, mnt) && bl_search_free(real);
 }
 
-/* The same, of a directory inside of a merged link. */
-static __always_inline bool bl_merged_searchable(const struct inode *inode)
+/* What a directory inside of a merged link shows, under RCU; or NULL. */
+static __always_inline const struct bl_node *
+bl_merged_node(const struct inode *inode)
 {
 	struct dentry *alias = READ_ONCE(BL_I(inode)->alias);
 	const struct bl_node *node;
 
 	node = alias ? rcu_dereference(*bl_node_slot(alias)) : NULL;
-	return node && node->real.dentry &&
+	return node && node->real.dentry ? node : NULL;
+}
+
+/* Whether such a directory may be searched, likewise. */
+static __always_inline bool bl_merged_searchable(const struct inode *inode)
+{
+	const struct bl_node *node = bl_merged_node(inode);
+
+	return node &&
 	       bl_inode_searchable(inode, d_inode_rcu(node->real.dentry),
 				   node->mnt);
 }
@@ -305,14 +314,11 @@ static bool bl_inode_may(const struct inode *inode, const struct inode *real,
 static noinline bool bl_merged_may(const struct inode *inode, int mask)
 {
 	const struct bl_node *node;
-	struct dentry *alias;
 
 	guard(rcu)();
-	alias = READ_ONCE(BL_I(inode)->alias);
-	node = alias ? rcu_dereference(*bl_node_slot(alias)) : NULL;
-	return node && node->real.dentry &&
-	       bl_inode_may(inode, d_inode_rcu(node->real.dentry), node->mnt,
-			    mask);
+	node = bl_merged_node(inode);
+	return node && bl_inode_may(inode, d_inode_rcu(node->real.dentry),
+				    node->mnt, mask);
 }
 
 static noinline int bl_permission_full(struct mnt_idmap *idmap,

@@ -245,9 +245,8 @@ static bool bl_step_from_node(struct bl_step *step, const struct bl_node *node)
 	step->known = basis->layers->known;
 	step->merged = basis->layers->merged;
 	step->rest = !bl_basis_whole(basis);
-	/* What was beneath may not be so any more. */
-	step->nr = step->rest && !basis->layers->rest ? step->known :
-							basis->layers->nr;
+	/* With a rest there are no others, or they may not be so any more. */
+	step->nr = step->rest ? step->known : basis->layers->nr;
 	step->cred = get_cred(basis->layers->cred);
 	return true;
 }

@@ -1245,7 +1245,7 @@ static int bl_where_set(struct bl_where *where, struct bl_pos *pos, int err,
 	path_get(&where->path);
 	where->named = bl_pos_flat(pos);
 	if (where->merged) {
-		where->flat = !err && !where->denied && bl_pos_flat(pos);
+		where->flat = !err && !where->denied && where->named;
 		layer = where->layers;
 		while (!err && layer->path.dentry != real->dentry)
 			layer++;

@@ -321,9 +321,7 @@ static const char *names_by(const char *dir, size_t room)
 /* Have the kernel forget names that are not in use. */
 static void forget(void)
 {
-	FILE *caches = fopen("/proc/sys/vm/drop_caches", "we");
-
-	if (!caches || fputs("2", caches) == EOF || fclose(caches))
+	if (put("/proc/sys/vm/drop_caches", "2"))
 		abort();
 }
 
