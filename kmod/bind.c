@@ -86,6 +86,8 @@ static void bl_watch_kick(void)
 static int bl_watch_wake(wait_queue_entry_t *entry, unsigned int mode,
 			 int sync, void *key)
 {
+	if (unlikely(bl_lane_is_event()))
+		return 0;
 	WRITE_ONCE(bl_watch_events, bl_watch_events + 1);
 	bl_watch_kick();
 	return 0;
@@ -254,6 +256,7 @@ static struct bl_bind *bl_bind_make(struct bl_where *where, int err)
 	bind->viewed = where->viewed;
 	bind->merged = where->merged;
 	bind->flat = where->flat && !where->merged;
+	bind->bare = where->bare;
 	bind->flags = where->flags;
 	bind->id = where->id;
 	bind->mnt = mnt;
@@ -313,7 +316,7 @@ static void bl_bind_publish(struct bl_link *link, struct bl_bind *new,
 		bl_watch_kick();
 }
 
-static struct bl_bind *bl_bind_resolve(struct bl_link *link)
+static struct bl_bind *bl_bind_resolve(struct bl_link *link, bool ask)
 {
 	u64 ticket = atomic64_inc_return(&link->ticket);
 	const struct cred *old_cred;
@@ -326,6 +329,7 @@ static struct bl_bind *bl_bind_resolve(struct bl_link *link)
 	proof = bl_proof_begin();
 	if (!proof)
 		return ERR_PTR(-ENOMEM);
+	proof->ask = ask;
 	old_cred = override_creds(link->cred);
 	err = bl_walk_link(link, &where, proof);
 	bind = err == -ENOMEM ? ERR_PTR(err) : bl_bind_make(&where, err);
@@ -361,7 +365,25 @@ struct bl_bind *bl_bind_get(struct bl_link *link)
 		if (bind && refcount_inc_not_zero(&bind->ref))
 			return bind;
 	}
-	return bl_bind_resolve(link);
+	return bl_bind_resolve(link, false);
+}
+
+/**
+ * bl_bind_renew - as bl_bind_get(), for a lane
+ * @link: link
+ *
+ * Context: as bl_bind_get().
+ * Return: so; follows the link again where it was not seen whether what it shows
+ * stands alone, or it did not.
+ */
+struct bl_bind *bl_bind_renew(struct bl_link *link)
+{
+	struct bl_bind *bind = bl_bind_get(link);
+
+	if (IS_ERR(bind) || bind->bare)
+		return bind;
+	bl_bind_put(bind);
+	return bl_bind_resolve(link, true);
 }
 
 /* Let go of filesystems that were unmounted. */
@@ -383,6 +405,7 @@ static void bl_watch_settle(struct work_struct *work)
 		bl_link_put(link);
 		cond_resched();
 	}
+	bl_lanes_confirm();
 	bl_trees_shrink();
 	WRITE_ONCE(bl_watch_took, jiffies - begun);
 }

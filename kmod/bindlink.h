@@ -12,6 +12,7 @@
  *	i_rwsem and s_vfs_rename_mutex of the filesystems below
  *	bl_mnt_mutex			list of private mounts
  *	d_lock of a tree's dentry	guards bl_node of that dentry
+ *	bl_lane_lock			state of lanes; d_lock of a gate inside
  *	bl_link.bind_lock, bl_tree.rule_lock, bl_open_lock	leaves
  *
  * The two groups do not meet: no path is looked up under bl_link_mutex, and
@@ -37,10 +38,12 @@
 
 #include "compat.h"
 
+struct bl_lane;
 struct bl_layers;
 struct bl_link;
 struct bl_merge;
 struct bl_node;
+struct bl_pass;
 struct bl_tree;
 
 #define BL_SUPER_MAGIC	0x624c6e6b	/* "bLnk"; seen by kernel code only */
@@ -177,6 +180,7 @@ struct bl_space {
  *	permission on the way to it is not the caller's business
  * @root: root directory of the creator, from which @backing is resolved
  * @watch: mount events of the creator's namespace can be watched
+ * @laneless: it never gets a lane any more
  * @bind: what @backing was resolved to last, RCU, replaced under @bind_lock
  * @bind_lock: see @bind
  * @bind_ticket: ticket of the resolution that @bind is from; @bind_lock
@@ -184,6 +188,7 @@ struct bl_space {
  * @rcu: readers of the rule tables
  * @exceptions: normalised paths that it leaves alone, sorted, each once
  * @nr_exceptions: entries of @exceptions
+ * @lane: its lane, RCU, without a reference; see lane.c
  * @paths: where @virtual and @backing are
  */
 struct bl_link {
@@ -196,6 +201,7 @@ struct bl_link {
 	const void *holder_net;
 	enum bl_link_state state;
 	bool watch;
+	bool laneless;
 	struct bl_space *space;
 	struct bl_tree *tree;
 	struct vfsmount *mnt;
@@ -210,6 +216,7 @@ struct bl_link {
 	struct rcu_head rcu;
 	char **exceptions;
 	unsigned int nr_exceptions;
+	struct bl_lane __rcu *lane;
 	char paths[];
 };
 
@@ -330,6 +337,7 @@ void bl_tree_unregister(struct bl_tree *tree);
 void bl_trees_confirm(void);
 void bl_trees_shrink(void);
 void bl_link_put(struct bl_link *link);
+struct bl_tree *bl_link_tree(struct bl_link *link);
 bool bl_link_excepts(const struct bl_link *link, const char *path);
 void bl_links_exit(void);
 
@@ -418,6 +426,7 @@ struct bl_seq {
 /**
  * struct bl_proof - what a walk that is under way has gone by
  * @ok: nothing else decided where it led to, but for rules and mounts
+ * @ask: it is for a lane, see bare of struct bl_where
  * @nr: entries of @chain
  * @max: entries that there is room for
  * @nr_mnts: entries of @mnts
@@ -430,6 +439,7 @@ struct bl_seq {
  */
 struct bl_proof {
 	bool ok;
+	bool ask;
 	unsigned int nr;
 	unsigned int max;
 	unsigned int nr_mnts;
@@ -619,6 +629,8 @@ struct bl_layer {
  * @stepped: by one step from its directory: each of @layers that matters was
  *	searched by the name itself
  * @named: so, but not by one step, and unless a rule is at the name
+ * @bare: it is the same as @path alone, for who is about to open a lane; false
+ *	also if that was not asked
  */
 struct bl_where {
 	struct path path;
@@ -636,6 +648,7 @@ struct bl_where {
 	bool flat;
 	bool stepped;
 	bool named;
+	bool bare;
 };
 
 /* What a link adds to the flags of mounts. */
@@ -729,6 +742,7 @@ struct bl_node *bl_step_node(struct dentry *dentry);
  * @viewed: see struct bl_where
  * @merged: see struct bl_where
  * @flat: so, but without @merged
+ * @bare: see struct bl_where
  * @id: see struct bl_where; of what the link shows
  * @flags: so
  * @basis: while it holds following the link would give the same; NULL when every
@@ -747,6 +761,7 @@ struct bl_bind {
 	bool viewed;
 	bool merged;
 	bool flat;
+	bool bare;
 	int flags;
 	u64 id;
 };
@@ -755,6 +770,7 @@ struct bl_bind *bl_bind_fixed(const struct path *path);
 void bl_bind_put(struct bl_bind *bind);
 bool bl_watch_event(unsigned int *event);
 struct bl_bind *bl_bind_get(struct bl_link *link);
+struct bl_bind *bl_bind_renew(struct bl_link *link);
 
 /**
  * bl_bind_valid - whether following the link would give the same now
@@ -805,6 +821,7 @@ void bl_bind_exit(void);
  * @cred: credentials of who made it, for the way to what is inside
  * @link: the link that the root shows, or NULL: the carrier is shown then.
  *	Written under bl_link_mutex, read under RCU. Has a reference.
+ * @pass: what lets walks pass to the lane of @link, RCU; the lane's
  * @key: dentry of the carrier, pinned by @carrier
  * @carrier: what the root shows without a link; never changes
  * @is_dir: the root is a directory; never changes
@@ -814,6 +831,7 @@ void bl_bind_exit(void);
  * @kept: how many inodes of directories are hashed
  * @opened: what the root was opened as last, with a reference, or NULL. RCU; whoever
  *	replaces it drops the reference. No directory: these are not opened like that
+ * @named: somebody may be about to remove or to rename what has a lane
  * @rule_lock: @rule and @rule_gen
  * @rule: the rules of @base; see struct bl_node
  * @rule_gen: generation of the rules for which @rule holds
@@ -830,12 +848,14 @@ struct bl_tree {
 	struct path root;
 	const struct cred *cred;
 	struct bl_link __rcu *link;
+	struct bl_pass __rcu *pass;
 	struct dentry *key;
 	struct bl_bind *carrier;
 	bool leaving;
 	bool is_dir;
 	bool attached;
 	bool retired;
+	bool named;
 	atomic_t kept;
 	struct dentry __rcu *opened;
 	seqlock_t rule_lock;
@@ -1099,6 +1119,7 @@ static inline void bl_at_put(struct bl_at *at)
 }
 
 extern const struct dentry_operations bl_dops;
+extern const struct dentry_operations bl_root_dops;
 
 /**
  * bl_link_merges - whether a link shows the original, too
@@ -1230,7 +1251,39 @@ int bl_splice(struct dentry *dentry, struct bl_node *node);
 struct dentry *bl_dentry_opened(struct super_block *sb,
 				const struct bl_real *real);
 void bl_tree_unopen(struct bl_tree *tree);
+struct dentry *bl_tree_cached(struct bl_tree *tree, const char *virtual);
 void bl_tree_forget(struct bl_tree *tree, const char *virtual);
+
+/* lane.c: plain links without a stacked filesystem in between */
+
+int bl_d_manage(const struct path *path, bool rcu);
+int bl_root_manage(const struct path *path, bool rcu);
+bool bl_gate_valid(const struct dentry *dentry);
+struct vfsmount *bl_d_automount(struct path *path);
+void bl_lane_offer(struct bl_link *link);
+void bl_lane_drop(struct bl_link *link);
+bool bl_lane_is_event(void);
+int bl_lane_follow_down(struct path *path);
+int bl_lane_path_lookup(struct dentry *dentry, struct vfsmount *mnt,
+			const char *name, unsigned int flags,
+			struct path *path);
+int bl_lane_kern_path(const char *name, unsigned int flags, struct path *path);
+bool bl_is_lane(const struct vfsmount *mnt);
+void bl_lane_name(struct dentry *dentry);
+void bl_lanes_unname(struct inode *dir);
+void bl_lane_release(const struct dentry *dentry);
+void bl_lanes_near(const char *path);
+void bl_lanes_confirm(void);
+void bl_lanes_flush(void);
+void bl_lanes_leave(const struct super_block *sb);
+void bl_lanes_init(void);
+void bl_lanes_exit(void);
+
+/* Whether a dentry is, or was just now, the gate of a lane. */
+static inline bool bl_is_gate(const struct dentry *dentry)
+{
+	return READ_ONCE(dentry->d_flags) & DCACHE_MANAGE_TRANSIT;
+}
 
 /* merge.c: directories that are made of several */
 

@@ -13,10 +13,16 @@
 
 #include <linux/backing-file.h>
 #include <linux/build_bug.h>
+#include <linux/compat.h>
 #include <linux/compiler.h>
 #include <linux/dcache.h>
 #include <linux/fs.h>
+#include <linux/mount.h>
+#include <linux/ptrace.h>
+#include <linux/sched.h>
 #include <linux/wait.h>
+#include <asm/syscall.h>
+#include <asm/unistd.h>
 
 /*
  * backing_file_open() took the path that the user opened until the file
@@ -89,6 +95,75 @@ static inline struct dentry *bl_d_alloc_parallel(struct dentry *parent,
 	if (__same_type(d_alloc_parallel, bl_alloc_by_queue_fn))
 		return ((bl_alloc_by_queue_fn *)fn)(parent, name, queue);
 	return ((bl_alloc_by_name_fn *)fn)(parent, name);
+}
+
+/*
+ * What ->d_automount() returns had two references until its caller took the second
+ * one; Kbuild looks for what came with that change.
+ */
+static inline void bl_automount_ref(struct vfsmount *mnt)
+{
+#ifndef BL_AUTOMOUNT_ONE_REF
+	mntget(mnt);
+#endif
+}
+
+/* System calls that work on mounts. */
+static inline bool bl_is_mount_call(int nr)
+{
+	switch (nr) {
+	case __NR_mount:
+	case __NR_umount2:
+	case __NR_pivot_root:
+	case __NR_open_tree:
+	case __NR_move_mount:
+	case __NR_fspick:
+	case __NR_mount_setattr:
+#ifdef __NR_open_tree_attr
+	case __NR_open_tree_attr:
+#endif
+		return true;
+	default:
+		return false;
+	}
+}
+
+/* The same of 32-bit programs; most numbers are the same everywhere. */
+static inline bool bl_is_compat_mount_call(int nr)
+{
+#ifdef CONFIG_X86_X32_ABI
+	if (nr & __X32_SYSCALL_BIT)
+		return bl_is_mount_call(nr & ~__X32_SYSCALL_BIT);
+#endif
+	switch (nr) {
+#ifdef CONFIG_X86_64
+	case 22:	/* umount */
+	case 217:	/* pivot_root */
+#endif
+	case 21:	/* mount */
+	case 52:	/* umount2 */
+	case 428:	/* open_tree */
+	case 429:	/* move_mount */
+	case 433:	/* fspick */
+	case 442:	/* mount_setattr */
+		return true;
+	default:
+		return false;
+	}
+}
+
+static __always_inline bool bl_in_compat_call(void)
+{
+	return IS_ENABLED(CONFIG_COMPAT) && unlikely(in_compat_syscall());
+}
+
+/* Whether the task is in a system call that works on mounts. */
+static inline bool bl_in_mount_call(void)
+{
+	int nr = syscall_get_nr(current, current_pt_regs());
+
+	return bl_in_compat_call() ? bl_is_compat_mount_call(nr) :
+				     bl_is_mount_call(nr);
 }
 
 #endif /* _BINDLINK_COMPAT_H */

@@ -109,6 +109,8 @@ struct bl_bind *bl_root_get(struct bl_tree *tree, bool *merged)
 	if (link) {
 		bind = bl_bind_get(link);
 		merges = bl_link_merges(link);
+		if (tree->is_dir)
+			bl_lane_offer(link);
 		bl_link_put(link);
 		if (IS_ERR(bind))
 			return bind;
@@ -1410,6 +1412,8 @@ static struct bl_node *bl_node_linked(struct dentry *dentry,
 	}
 	if (node->mnt)
 		bl_tree_stack(dentry->d_sb, node->mnt->mnt->mnt_sb);
+	if (node->inode && S_ISDIR(node->inode->i_mode))
+		bl_lane_offer(at->link);
 	return node;
 }
 
@@ -1876,8 +1880,13 @@ static noinline int bl_node_revalidate(struct dentry *dentry)
 
 static int bl_d_revalidate(struct dentry *dentry, unsigned int flags)
 {
-	if (likely(flags & LOOKUP_RCU))
+	if (likely(flags & LOOKUP_RCU)) {
+		if (unlikely(bl_is_gate(dentry)) && bl_gate_valid(dentry))
+			return 1;
 		return bl_node_valid(dentry) ? 1 : -ECHILD;
+	}
+	if (unlikely(bl_is_gate(dentry)) && !(flags & ~LOOKUP_RENAME_TARGET))
+		bl_lane_name(dentry);
 	return bl_node_revalidate(dentry);
 }
 
@@ -1921,6 +1930,8 @@ static void bl_d_iput(struct dentry *dentry, struct inode *inode)
 
 static void bl_d_release(struct dentry *dentry)
 {
+	if (unlikely(bl_is_gate(dentry)))
+		bl_lane_release(dentry);
 	bl_node_put(rcu_access_pointer(*bl_node_slot(dentry)));
 }
 
@@ -1992,10 +2003,28 @@ const struct dentry_operations bl_dops = {
 	.d_weak_revalidate = bl_d_weak_revalidate,
 	.d_release = bl_d_release,
 	.d_iput = bl_d_iput,
+	.d_manage = bl_d_manage,
+	.d_automount = bl_d_automount,
 };
 
-/* The dentry of @virtual in @tree, if it is in the dcache, with a reference. */
-static struct dentry *bl_tree_cached(struct bl_tree *tree, const char *virtual)
+/* The root of a tree. */
+const struct dentry_operations bl_root_dops = {
+	.d_revalidate = bl_d_revalidate,
+	.d_weak_revalidate = bl_d_weak_revalidate,
+	.d_release = bl_d_release,
+	.d_iput = bl_d_iput,
+	.d_manage = bl_root_manage,
+	.d_automount = bl_d_automount,
+};
+
+/**
+ * bl_tree_cached - the dentry of a path in a tree, if it is in the dcache
+ * @tree: tree
+ * @virtual: virtual path
+ *
+ * Return: the dentry with a reference, or NULL.
+ */
+struct dentry *bl_tree_cached(struct bl_tree *tree, const char *virtual)
 {
 	size_t base = tree->base[1] ? strlen(tree->base) : 0;
 	struct dentry *dentry, *child;

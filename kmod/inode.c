@@ -400,6 +400,22 @@ static noinline int bl_root_permission_other(struct mnt_idmap *idmap,
 	       bl_permission_full(idmap, inode, mask);
 }
 
+/*
+ * The VFS looks up what is to be removed or renamed, asks here, and then refuses
+ * what something is mounted on, for which lanes must not be the reason. @err is what
+ * is answered.
+ */
+static __always_inline int bl_permission_names(struct inode *inode, int mask,
+					       int err)
+{
+	if (!err && (mask & MAY_WRITE) &&
+	    unlikely(READ_ONCE(bl_tree(inode->i_sb)->named)) &&
+	    (mask & (MAY_EXEC | MAY_NOT_BLOCK)) == MAY_EXEC &&
+	    S_ISDIR(inode->i_mode))
+		bl_lanes_unname(inode);
+	return err;
+}
+
 /**
  * bl_permission - ->permission()
  * @idmap: ID mapping of the tree's mount, always the trivial one
@@ -420,7 +436,8 @@ int bl_permission(struct mnt_idmap *idmap, struct inode *inode, int mask)
 		if (likely(bl_mask_searches(mask) && S_ISDIR(inode->i_mode) &&
 			   bl_search_free(real)))
 			return 0;
-		return bl_permission_real(idmap, inode, mask);
+		return bl_permission_names(inode, mask,
+				bl_permission_real(idmap, inode, mask));
 	}
 	if (!BL_I(inode)->merged)
 		return bl_is_root(inode) ?
@@ -428,7 +445,8 @@ int bl_permission(struct mnt_idmap *idmap, struct inode *inode, int mask)
 			bl_permission_full(idmap, inode, mask);
 	if (bl_mask_walks(mask) && bl_merged_searchable(inode))
 		return 0;
-	return bl_permission_merged(idmap, inode, mask);
+	return bl_permission_names(inode, mask,
+				   bl_permission_merged(idmap, inode, mask));
 }
 
 static __always_inline bool bl_root_searchable(const struct inode *inode)
@@ -451,7 +469,8 @@ static int bl_root_permission(struct mnt_idmap *idmap, struct inode *inode,
 {
 	if (likely(bl_mask_walks(mask) && bl_root_searchable(inode)))
 		return 0;
-	return bl_root_permission_other(idmap, inode, mask);
+	return bl_permission_names(inode, mask,
+				   bl_root_permission_other(idmap, inode, mask));
 }
 
 /*

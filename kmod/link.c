@@ -271,6 +271,7 @@ static void bl_link_unrule(struct bl_link *link, unsigned int n)
 static void bl_link_unlist(struct bl_link *link)
 {
 	lockdep_assert_held(&bl_link_mutex);
+	bl_lane_drop(link);
 	bl_link_unrule(link, link->nr_exceptions);
 	if (refcount_dec_and_test(&link->space->ref))
 		bl_space_free(link->space);
@@ -743,7 +744,7 @@ static int bl_canonical(const char *virtual, char *out, struct path *parent,
 	last = bl_path_last(out);
 	memcpy(buf, out, last - out);
 	buf[last - out] = '\0';
-	err = kern_path(buf, LOOKUP_FOLLOW | LOOKUP_DIRECTORY, parent);
+	err = bl_lane_kern_path(buf, LOOKUP_FOLLOW | LOOKUP_DIRECTORY, parent);
 	if (err) {
 		bl_refuse(why, BINDLINK_A_LINK_VIRTUAL, err,
 			  err == -ENOENT ?
@@ -845,7 +846,7 @@ static void bl_plan_root(struct bl_plan *plan, const struct path *backing)
 	if (!bl_initial_root(&root))
 		return;
 	if (root.dentry == plan->root.dentry && root.mnt != plan->root.mnt &&
-	    !vfs_path_lookup(root.dentry, root.mnt, plan->backing,
+	    !bl_lane_path_lookup(root.dentry, root.mnt, plan->backing,
 			     LOOKUP_FOLLOW, &path)) {
 		if (path.dentry == backing->dentry)
 			swap(plan->root, root);
@@ -862,7 +863,8 @@ static int bl_plan_backing(struct bl_plan *plan, bool *is_dir,
 	const char *msg;
 	int err;
 
-	err = kern_path(plan->backing, LOOKUP_FOLLOW | LOOKUP_AUTOMOUNT, &path);
+	err = bl_lane_kern_path(plan->backing,
+				LOOKUP_FOLLOW | LOOKUP_AUTOMOUNT, &path);
 	if (err) {
 		switch (err) {
 		case -ENOENT:
@@ -1028,8 +1030,8 @@ static int bl_plan_exception(struct bl_plan *plan, unsigned int index,
 		below = top.dentry == plan->top.dentry &&
 			!strncmp(name, plan->virtual, len) && name[len] == '/';
 		if (below)
-			err = vfs_path_lookup(parent.dentry, parent.mnt,
-					      bl_path_last(name), 0, &at);
+			err = bl_lane_path_lookup(parent.dentry, parent.mnt,
+						  bl_path_last(name), 0, &at);
 		path_put(&top);
 		path_put(&parent);
 	}
@@ -1155,8 +1157,8 @@ static int bl_plan_check(struct bl_plan *plan, const struct path *parent,
 	if (err)
 		return err;
 
-	err = vfs_path_lookup(parent->dentry, parent->mnt,
-			      bl_path_last(plan->virtual), 0, &at);
+	err = bl_lane_path_lookup(parent->dentry, parent->mnt,
+				  bl_path_last(plan->virtual), 0, &at);
 	if (err && err != -ENOENT)
 		return bl_refuse(why, BINDLINK_A_LINK_VIRTUAL, err,
 				 "the virtual path cannot be reached");
@@ -1179,6 +1181,9 @@ static int bl_plan_check(struct bl_plan *plan, const struct path *parent,
 	}
 	if (!err)
 		err = bl_plan_carrier(plan, parent, &at, is_dir, attach, why);
+	/* Trees that the new one covers are taken away. */
+	if (!err && !plan->tree)
+		bl_lanes_near(plan->base);
 	if (!err) {
 		scoped_guard(mutex, &bl_link_mutex)
 			err = bl_plan_busy(plan, why);
@@ -1224,6 +1229,7 @@ int bl_plan_init(struct bl_plan *plan, const char *virtual,
 	err = bl_canonical(virtual, plan->virtual, &parent, &plan->top, why);
 	if (err)
 		return err;
+	bl_lanes_near(plan->virtual);
 	err = bl_plan_check(plan, &parent, attach, why);
 	path_put(&parent);
 	if (err)
@@ -1462,7 +1468,8 @@ static bool bl_is_covered(const struct path *parent, const char *name)
 	path.dentry = d_hash_and_lookup(parent->dentry, &qstr);
 	if (path.dentry && d_mountpoint(path.dentry)) {
 		mntget(path.mnt);
-		covered = follow_down_one(&path);
+		covered = follow_down_one(&path) &&
+			  (!bl_is_lane(path.mnt) || follow_down_one(&path));
 		mntput(path.mnt);
 	}
 	dput(path.dentry);
@@ -1551,6 +1558,7 @@ int bl_link_hold(const char *virtual, u32 portid, const void *net,
 	err = bl_name(virtual, name, &root, &covered, why);
 	if (err)
 		goto out;
+	bl_lanes_near(name);
 	scoped_guard(mutex, &bl_link_mutex) {
 		bl_trees_observe();
 		link = bl_link_find(&root, name);
@@ -1579,6 +1587,21 @@ int bl_link_hold(const char *virtual, u32 portid, const void *net,
 out:
 	__putname(name);
 	return err;
+}
+
+/**
+ * bl_link_tree - the tree that a link goes with
+ * @link: link
+ *
+ * Return: the tree, for deactivate_super() of its superblock, or NULL.
+ */
+struct bl_tree *bl_link_tree(struct bl_link *link)
+{
+	struct bl_tree *tree;
+
+	guard(mutex)(&bl_link_mutex);
+	tree = link->state == BL_LINK_LIVE ? link->tree : NULL;
+	return tree && atomic_inc_not_zero(&tree->sb->s_active) ? tree : NULL;
 }
 
 /* The tree after @last, NULL for the first, kept alive in its place. */
@@ -1818,6 +1841,7 @@ int bl_link_remove(const char *virtual, u32 portid, const void *net,
 	if (!err) {
 		/* If that has gone there are no trees of it. */
 		bl_trees_forget(space, name);
+		bl_lanes_flush();
 		bl_mnts_flush();
 	}
 out:
@@ -1840,6 +1864,7 @@ out:
 int bl_tree_hold(struct bl_tree *tree, u32 portid, const void *net,
 		 struct bl_why *why)
 {
+	bl_lanes_near(tree->base);
 	guard(mutex)(&bl_link_mutex);
 	if (!list_empty(&tree->links) || list_empty(&tree->list))
 		return 0;

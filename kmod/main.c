@@ -13,6 +13,7 @@ static int __init bl_init(void)
 	int err;
 
 	bl_inode_init();
+	bl_lanes_init();
 	err = bl_super_init();
 	if (err)
 		return err;

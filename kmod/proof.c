@@ -68,6 +68,7 @@ struct bl_proof *bl_proof_begin(void)
 	proof->max = BL_PROOF_FEW;
 	proof->nr = 0;
 	proof->nr_mnts = 0;
+	proof->ask = false;
 	/* First the counts, then what they are to prove. */
 	proof->ok = bl_watch_event(&proof->event);
 	proof->renames = read_seqbegin(&rename_lock);

@@ -193,7 +193,7 @@ static int bl_fill_super(struct super_block *sb)
 	sb->s_root = d_make_root(root);
 	if (!sb->s_root)
 		return -ENOMEM;
-	d_set_d_op(sb->s_root, &bl_dops);
+	d_set_d_op(sb->s_root, &bl_root_dops);
 	return 0;
 }
 
@@ -338,6 +338,7 @@ static void bl_kill_sb(struct super_block *sb)
 	/* First of all: nobody finds a link whose tree is being taken down. */
 	bl_tree_unregister(tree);
 	bl_tree_unopen(tree);
+	bl_lanes_leave(sb);
 	kill_anon_super(sb);
 	bl_tree_free(tree);
 	/* Whoever unmounted it may unmount what was behind it next. */
@@ -390,6 +391,7 @@ void bl_super_exit(void)
 {
 	unregister_filesystem(&bl_fs_type);
 	bl_bind_exit();
+	bl_lanes_exit();
 	bl_mnts_flush();
 	/* Inodes and what hangs on dentries are freed by RCU. */
 	rcu_barrier();

@@ -32,6 +32,14 @@ DEFINE_EVENT(bl_link_class, bl_link_remove,
 	TP_PROTO(u64 id, const char *virtual, const char *backing),
 	TP_ARGS(id, virtual, backing));
 
+DEFINE_EVENT(bl_link_class, bl_lane_open,
+	TP_PROTO(u64 id, const char *virtual, const char *backing),
+	TP_ARGS(id, virtual, backing));
+
+DEFINE_EVENT(bl_link_class, bl_lane_close,
+	TP_PROTO(u64 id, const char *virtual, const char *backing),
+	TP_ARGS(id, virtual, backing));
+
 TRACE_EVENT(bl_refuse,
 	TP_PROTO(const char *virtual, int error),
 	TP_ARGS(virtual, error),

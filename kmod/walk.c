@@ -732,7 +732,7 @@ static int bl_walk_lower(struct bl_walk *walk, struct path *real,
 	dput(dir);
 	/* follow_down() keeps the mount only while it is the same. */
 	if (child->d_flags & DCACHE_MANAGED_DENTRY) {
-		err = follow_down(real, LOOKUP_AUTOMOUNT);
+		err = bl_lane_follow_down(real);
 		if (err)
 			return err;
 		walk->covered |= mnt == walk->carrier &&
@@ -804,15 +804,19 @@ static int bl_pos_step_tree(struct bl_walk *walk, struct bl_pos *pos,
 	if (cached && d_mountpoint(cached) && !pos->upper) {
 		path.mnt = mntget(pos->mnt);
 		path.dentry = cached;
-		if (follow_down_one(&path)) {
-			err = follow_down(&path, LOOKUP_AUTOMOUNT);
+		dget(cached);
+		/* A lane shows the same as the link at its gate. */
+		if (follow_down_one(&path) &&
+		    (!bl_is_lane(path.mnt) || follow_down_one(&path))) {
+			dput(cached);
+			err = bl_lane_follow_down(&path);
 			if (err) {
 				path_put(&path);
 				return err;
 			}
 			return bl_pos_arrive(walk, pos, &path) ?: 1;
 		}
-		mntput(path.mnt);
+		path_put(&path);
 	}
 	dput(pos->dentry);
 	pos->dentry = cached;
@@ -1360,6 +1364,31 @@ static bool bl_walk_again(struct bl_walk *walk, const struct bl_pos *pos)
 	return ++walk->tries < BL_WALK_TRIES;
 }
 
+/*
+ * Whether what is below @pos, where @link leads to, is the same in one directory of a
+ * filesystem: nothing is mounted there in any view. Not in a view of the tree that
+ * shows the link: in that the inodes of both are one.
+ */
+static bool bl_pos_bare(const struct bl_pos *pos, const struct bl_link *link)
+{
+	struct path path;
+
+	for (; pos; pos = pos->inner) {
+		if (pos->way || pos->lost || pos->under ||
+		    (pos->tree && pos->tree == READ_ONCE(link->tree)))
+			return false;
+		path.mnt = pos->mnt;
+		path.dentry = pos->dentry;
+		if (path.dentry && !hlist_empty(&path.dentry->d_children) &&
+		    (!path.mnt || path_has_submounts(&path)))
+			return false;
+		if (!pos->inner && (!pos->real.dentry ||
+				    path_has_submounts(&pos->real)))
+			return false;
+	}
+	return true;
+}
+
 /**
  * bl_walk_link - follow a link
  * @link: link
@@ -1385,6 +1414,9 @@ int bl_walk_link(struct bl_link *link, struct bl_where *where,
 	} while (bl_walk_again(&walk, &pos));
 	err = bl_where_set(where, &pos, err, true, bl_layer_id(0, link));
 	where->flags |= bl_link_mnt_flags(link);
+	/* That may take long. The events of @proof are counted from before. */
+	if (!err && proof->ok && proof->ask)
+		where->bare = bl_pos_bare(&pos, link);
 	bl_pos_put(&pos);
 	if (err || !where->way)
 		return err;

@@ -90,10 +90,7 @@ static int leave(int mount, const struct bl_spot *spot)
 
 static int open_top(const struct bl_spot *spot)
 {
-	int fd = openat(spot->dir, spot->name,
-			O_PATH | O_NOFOLLOW | O_CLOEXEC);
-
-	return fd < 0 ? -errno : fd;
+	return bl_place_open(spot->dir, spot->name);
 }
 
 static int copy(int mount)

@@ -330,7 +330,7 @@ static int arrive(const struct bl_place *place, void *data)
 	if (place->own)
 		bl_settle_doubled(&arrival->links, place->path, arrival->tree,
 				  arrival->dev);
-	fd = open(place->path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	fd = bl_place_open(AT_FDCWD, place->path);
 	if (fd < 0)
 		return 0;
 	if (bl_tree_is(fd, arrival->dev)) {

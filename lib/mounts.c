@@ -6,6 +6,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
@@ -138,6 +139,24 @@ const char *bl_path_below(const char *path, const char *directory)
 	if (!path[length])
 		return path + length;
 	return path[length] == '/' ? path + length + 1 : NULL;
+}
+
+/**
+ * bl_place_open() - Open what is mounted somewhere.
+ * @directory: where @path begins, or AT_FDCWD
+ * @path: the place; a symbolic link is not followed
+ *
+ * As open(2) with O_PATH. But over a tree the kernel may have mounted what the
+ * link leads to, to which walks go on unless they are about to work on mounts.
+ *
+ * Return: a descriptor, or a negative errno.
+ */
+int bl_place_open(int directory, const char *path)
+{
+	int fd = open_tree(directory, path, OPEN_TREE_CLOEXEC |
+			   AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT);
+
+	return fd < 0 ? -errno : fd;
 }
 
 /**
@@ -297,10 +316,15 @@ static enum bl_found find_by_lookup(const char *path, uint64_t dev,
 	enum bl_found found = BL_FOUND_TOP;
 	struct statx status;
 	uint64_t id;
+	int error, fd;
 
-	if (statx(AT_FDCWD, path, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT |
-		  AT_STATX_DONT_SYNC, STATX_MNT_ID_UNIQUE, &status) ||
-	    !(status.stx_mask & STATX_MNT_ID_UNIQUE))
+	fd = bl_place_open(AT_FDCWD, path);
+	if (fd < 0)
+		return BL_FOUND_UNKNOWN;
+	error = statx(fd, "", AT_EMPTY_PATH | AT_NO_AUTOMOUNT |
+		      AT_STATX_DONT_SYNC, STATX_MNT_ID_UNIQUE, &status);
+	close(fd);
+	if (error || !(status.stx_mask & STATX_MNT_ID_UNIQUE))
 		return BL_FOUND_UNKNOWN;
 	if (!(status.stx_attributes & STATX_ATTR_MOUNT_ROOT))
 		return BL_FOUND_NONE;
@@ -318,6 +342,34 @@ static enum bl_found find_by_lookup(const char *path, uint64_t dev,
 			return BL_FOUND_NONE;
 		id = answer->parent_id;
 	}
+}
+
+/*
+ * Whether a mount on a tree is one of the kernel's, which is out of reach when what
+ * the link leads to is gone: somebody is still in it. It goes with the tree. Only
+ * this table has the name of what is mounted.
+ */
+static bool is_lane(uint32_t id)
+{
+	FILE *table = fopen("/proc/thread-self/mountinfo", "re");
+	const char *rest;
+	bool lane = false;
+	size_t size = 0;
+	char *line = NULL;
+
+	while (table && getline(&line, &size, table) > 0) {
+		if (strtoul(line, NULL, 10) != id)
+			continue;
+		rest = strstr(line, " - ");
+		rest = rest ? strchr(rest + 3, ' ') : NULL;
+		lane = rest && !strncmp(rest + 1, BL_FILESYSTEM " ",
+					strlen(BL_FILESYSTEM " "));
+		break;
+	}
+	free(line);
+	if (table)
+		fclose(table);
+	return lane;
 }
 
 static enum bl_found find_in_table(const char *path, uint64_t dev,
@@ -338,7 +390,8 @@ static enum bl_found find_in_table(const char *path, uint64_t dev,
 				/* Of several, the one on top. */
 				tree = answer->id;
 				above = 0;
-			} else if (tree && answer->parent_id == tree) {
+			} else if (tree && answer->parent_id == tree &&
+				   !is_lane(answer->old_id)) {
 				above = answer->id;
 			}
 		}

@@ -31,6 +31,7 @@ enum bl_found {
 	BL_FOUND_COVERED,	/* it is, and something else over it */
 };
 
+int bl_place_open(int directory, const char *path);
 int bl_mount_id(int fd, uint64_t *id);
 int bl_mount_read(uint64_t id, struct bl_mount *mount);
 void bl_mount_clear(struct bl_mount *mount);

@@ -24,6 +24,7 @@
 
 #include "bindlink.h"
 #include "message.h"
+#include "mounts.h"
 #include "namespaces.h"
 
 /* What headers older than the kernels that bindlink is for do not have. */
@@ -306,9 +307,7 @@ static void *open_path(void *data)
 	opening->fd = enter_own();
 	if (opening->fd)
 		return NULL;
-	opening->fd = open(opening->path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
-	if (opening->fd < 0)
-		opening->fd = -errno;
+	opening->fd = bl_place_open(AT_FDCWD, opening->path);
 	return NULL;
 }
 

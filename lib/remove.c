@@ -73,8 +73,7 @@ static int carry_back(struct departure *departure,
 	struct bl_ground to = { .path = place->path };
 	int carried = 0;
 
-	from.fd = open(place->path, O_PATH | O_DIRECTORY | O_NOFOLLOW |
-		       O_CLOEXEC);
+	from.fd = bl_place_open(AT_FDCWD, place->path);
 	if (from.fd < 0)
 		return 0;
 	if (bl_tree_is(from.fd, link->dev)) {
@@ -98,8 +97,7 @@ static void clean_up(struct departure *departure, const struct bl_place *place)
 {
 	struct bl_ground ground = { .path = place->path };
 
-	ground.fd = open(place->path, O_PATH | O_DIRECTORY | O_NOFOLLOW |
-			 O_CLOEXEC);
+	ground.fd = bl_place_open(AT_FDCWD, place->path);
 	if (ground.fd < 0)
 		return;
 	bl_settle_trees(&departure->links, &ground, NULL, SWEEP_MOST);
@@ -152,7 +150,7 @@ static int detach(struct departure *departure, const struct bl_place *place)
 /* Whether the mount of the tree receives mounts from that in another place. */
 static bool is_slave(const struct bl_place *place)
 {
-	int fd = open(place->path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	int fd = bl_place_open(AT_FDCWD, place->path);
 	struct bl_mount mount;
 	bool slave = false;
 	uint64_t id;

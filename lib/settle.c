@@ -121,8 +121,7 @@ void bl_settle_leftover(struct bl_links *links, const char *path, int tree)
 static int open_tree_at(const struct bl_spot *spot, const struct bl_mount *tree)
 {
 	uint64_t id;
-	int fd = openat(spot->dir, spot->name,
-			O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	int fd = bl_place_open(spot->dir, spot->name);
 
 	if (fd >= 0 && (bl_mount_id(fd, &id) || id != tree->id)) {
 		close(fd);

@@ -131,6 +131,22 @@ link()
 	undo=("bindlinkctl remove ${*: -2:1}" "${undo[@]}")
 }
 
+# Until the lane of a link that is left alone is there.
+lane()		# VIRTUAL
+{
+	local try
+
+	[ "$(cat /sys/module/bindlink/parameters/lanes)" != 0 ] || return 0
+	for ((try = 0; try < 100; try++)); do
+		stat "$1" >/dev/null
+		grep " $1 .* - [^ ]* bindlink " /proc/self/mountinfo |
+			grep -qv " - bindlink " && return 0
+		sleep 0.1
+	done
+	echo "bench.sh: $1 has no lane" >&2
+	return 1
+}
+
 mounted()
 {
 	undo=("umount $1" "${undo[@]}")
@@ -215,6 +231,7 @@ setup_plain()	# a link, on a directory that exists
 	place plain
 	fill cover "$root"
 	link "$root" "$backing"
+	lane "$root"
 }
 
 # As deep as the others: the parent of those cannot carry one of these alone.
@@ -234,6 +251,7 @@ setup_parent()	# a link that is carried by its parent
 	parent parent
 	fill cover "$root"
 	link --attach parent "$root" "$backing"
+	lane "$root"
 }
 
 setup_sibling()	# a directory in a parent that carries a link
@@ -252,6 +270,7 @@ setup_chained()	# a link to a path inside of another link
 	fill cover "$root"
 	link "$aside/mid" "$aside/real"
 	link "$root" "$aside/mid/root"
+	lane "$root"
 }
 
 setup_read-only()	# a read-only link

@@ -5,6 +5,8 @@
 #
 #	selftests/vm.sh -k stock -d xfs -- selftests/run.sh [-l] [TEST...]
 #
+# BINDLINK_LANES and BINDLINK_LANE_DELAY are parameters of the module.
+#
 # -l lists the tests.  Every program that runs is watched by timeout(1), and
 # what it left behind is a failure.  The last line is
 # "# totals: N passed, N failed, N skipped".
@@ -19,7 +21,7 @@ programs=(
 	lock_test exec_test xattr_test perm_test library_test netlink_test
 	anchorless_test act_test nested_test chain_test namespace_test
 	backing_mount_test readonly_test exception_test merged_test
-	merged_list_test combine_test
+	merged_list_test combine_test lane_test
 	oracle_test storm_test kill_test parallel_test fault_test
 	fault_flags_test nested_storm_test merged_storm_test
 )
@@ -65,6 +67,12 @@ mountpoint -q /proc || mount -t proc proc /proc
 mountpoint -q /sys || mount -t sysfs sysfs /sys
 mountpoint -q /sys/kernel/debug ||
 	mount -t debugfs debugfs /sys/kernel/debug 2>/dev/null
+
+# Lanes, as the module has them: how many, and after how many milliseconds.
+parameters=/sys/module/bindlink/parameters
+[ -z "${BINDLINK_LANES:-}" ] || echo "$BINDLINK_LANES" >$parameters/lanes
+[ -z "${BINDLINK_LANE_DELAY:-}" ] ||
+	echo "$BINDLINK_LANE_DELAY" >$parameters/lane_delay
 
 # Filesystems to test on.
 export BINDLINK_EXT4=${BINDLINK_EXT4:-/scratch}
