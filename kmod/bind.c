@@ -316,13 +316,29 @@ static void bl_bind_publish(struct bl_link *link, struct bl_bind *new,
 		bl_watch_kick();
 }
 
+/*
+ * The published binding of @link, with a reference, if that was bare, and @proof
+ * is of the same mounts. Rules may have changed since.
+ */
+static struct bl_bind *bl_bind_last(struct bl_link *link,
+				    const struct bl_proof *proof)
+{
+	struct bl_bind *bind;
+
+	guard(rcu)();
+	bind = rcu_dereference(link->bind);
+	return bind && bind->bare && bind->basis &&
+	       bind->basis->event == proof->event &&
+	       refcount_inc_not_zero(&bind->ref) ? bind : NULL;
+}
+
 static struct bl_bind *bl_bind_resolve(struct bl_link *link, bool ask)
 {
 	u64 ticket = atomic64_inc_return(&link->ticket);
 	const struct cred *old_cred;
 	struct bl_proof *proof;
 	struct bl_basis *basis;
-	struct bl_bind *bind;
+	struct bl_bind *bind, *last;
 	struct bl_where where;
 	int err;
 
@@ -330,11 +346,14 @@ static struct bl_bind *bl_bind_resolve(struct bl_link *link, bool ask)
 	if (!proof)
 		return ERR_PTR(-ENOMEM);
 	proof->ask = ask;
+	last = bl_bind_last(link, proof);
+	proof->last = last;
 	old_cred = override_creds(link->cred);
 	err = bl_walk_link(link, &where, proof);
 	bind = err == -ENOMEM ? ERR_PTR(err) : bl_bind_make(&where, err);
 	revert_creds(old_cred);
 	bl_where_put(&where);
+	bl_bind_put(last);
 	err = IS_ERR(bind) ? PTR_ERR(bind) : bind->error;
 	basis = bl_proof_end(proof, err);
 	trace_bl_resolve(link->id, link->backing, err, basis ? basis->nr : 0);

@@ -211,11 +211,11 @@ struct bl_link {
 	struct path root;
 	struct bl_bind __rcu *bind;
 	spinlock_t bind_lock;		/* publishing @bind */
+	unsigned int nr_exceptions;
 	u64 bind_ticket;
 	atomic64_t ticket;
 	struct rcu_head rcu;
 	char **exceptions;
-	unsigned int nr_exceptions;
 	struct bl_lane __rcu *lane;
 	char paths[];
 };
@@ -427,6 +427,8 @@ struct bl_seq {
  * struct bl_proof - what a walk that is under way has gone by
  * @ok: nothing else decided where it led to, but for rules and mounts
  * @ask: it is for a lane, see bare of struct bl_where
+ * @last: what was found before, if nothing was mounted or unmounted since and that
+ *	was bare, or NULL; the caller keeps it
  * @nr: entries of @chain
  * @max: entries that there is room for
  * @nr_mnts: entries of @mnts
@@ -440,6 +442,7 @@ struct bl_seq {
 struct bl_proof {
 	bool ok;
 	bool ask;
+	const struct bl_bind *last;
 	unsigned int nr;
 	unsigned int max;
 	unsigned int nr_mnts;

@@ -69,6 +69,7 @@ struct bl_proof *bl_proof_begin(void)
 	proof->nr = 0;
 	proof->nr_mnts = 0;
 	proof->ask = false;
+	proof->last = NULL;
 	/* First the counts, then what they are to prove. */
 	proof->ok = bl_watch_event(&proof->event);
 	proof->renames = read_seqbegin(&rename_lock);

@@ -1364,12 +1364,21 @@ static bool bl_walk_again(struct bl_walk *walk, const struct bl_pos *pos)
 	return ++walk->tries < BL_WALK_TRIES;
 }
 
+/* Whether @bind, which may be NULL, shows what is seen at @real. */
+static bool bl_bind_is_of(const struct bl_bind *bind, const struct path *real)
+{
+	return bind && bind->real.dentry == real->dentry &&
+	       bind->mnt->source == real->mnt;
+}
+
 /*
  * Whether what is below @pos, where @link leads to, is the same in one directory of a
  * filesystem: nothing is mounted there in any view. Not in a view of the tree that
- * shows the link: in that the inodes of both are one.
+ * shows the link: in that the inodes of both are one. What was found in @last is
+ * not looked for again: that takes as long as there are names below it in memory.
  */
-static bool bl_pos_bare(const struct bl_pos *pos, const struct bl_link *link)
+static bool bl_pos_bare(const struct bl_pos *pos, const struct bl_link *link,
+			const struct bl_bind *last)
 {
 	struct path path;
 
@@ -1383,7 +1392,8 @@ static bool bl_pos_bare(const struct bl_pos *pos, const struct bl_link *link)
 		    (!path.mnt || path_has_submounts(&path)))
 			return false;
 		if (!pos->inner && (!pos->real.dentry ||
-				    path_has_submounts(&pos->real)))
+				    (!bl_bind_is_of(last, &pos->real) &&
+				     path_has_submounts(&pos->real))))
 			return false;
 	}
 	return true;
@@ -1415,8 +1425,9 @@ int bl_walk_link(struct bl_link *link, struct bl_where *where,
 	err = bl_where_set(where, &pos, err, true, bl_layer_id(0, link));
 	where->flags |= bl_link_mnt_flags(link);
 	/* That may take long. The events of @proof are counted from before. */
-	if (!err && proof->ok && proof->ask)
-		where->bare = bl_pos_bare(&pos, link);
+	if (!err && proof->ok &&
+	    (proof->ask || (!pos.inner && bl_bind_is_of(proof->last, &pos.real))))
+		where->bare = bl_pos_bare(&pos, link, proof->last);
 	bl_pos_put(&pos);
 	if (err || !where->way)
 		return err;
