@@ -1244,6 +1244,7 @@ static inline void bl_node_put(struct bl_node *node)
 }
 
 void bl_node_set(struct dentry *dentry, struct bl_node *node);
+int bl_node_bound_valid(const struct bl_node *node);
 bool bl_dentry_stale(struct dentry *dentry, struct bl_basis **freed);
 int bl_dentry_renew(struct dentry *dentry);
 bool bl_dentry_rest(struct dentry *dir);
@@ -1261,7 +1262,7 @@ void bl_tree_forget(struct bl_tree *tree, const char *virtual);
 
 int bl_d_manage(const struct path *path, bool rcu);
 int bl_root_manage(const struct path *path, bool rcu);
-bool bl_gate_valid(const struct dentry *dentry);
+int bl_gate_valid(const struct dentry *dentry, const struct bl_node *node);
 struct vfsmount *bl_d_automount(struct path *path);
 void bl_lane_offer(struct bl_link *link);
 void bl_lane_drop(struct bl_link *link);

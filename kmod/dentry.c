@@ -1749,64 +1749,71 @@ static __always_inline void bl_node_renew_symlink(const struct dentry *dentry,
 }
 
 /* Whether a node holds that was not found in the directory of its parent. */
-static noinline bool bl_node_special_valid(struct dentry *dentry,
-					   struct bl_node *node)
+static noinline int bl_node_special_valid(struct dentry *dentry,
+					  struct bl_node *node,
+					  struct bl_basis *basis)
 {
-	struct bl_basis *basis = rcu_dereference(node->basis);
+	if (unlikely(node->lower && d_mountpoint(node->lower)) ||
+	    !bl_basis_found(basis))
+		return -ECHILD;
+	bl_node_renew_symlink(dentry, node);
+	return 1;
+}
 
-	if (basis) {
-		if (unlikely(node->lower && d_mountpoint(node->lower)))
-			return false;
-		if (likely(!d_is_symlink(dentry)))
-			return bl_basis_found(basis);
-		if (!bl_basis_found(basis))
-			return false;
-		bl_node_renew_symlink(dentry, node);
-		return true;
-	}
+/**
+ * bl_node_bound_valid - whether the name of a link shows what that leads to
+ * @node: node of the name, of the rules as they are
+ *
+ * Context: RCU read side.
+ * Return: 1, or -ECHILD where it takes more than looking to tell.
+ */
+int bl_node_bound_valid(const struct bl_node *node)
+{
 	/* With that generation it is on the table, and not freed. */
 	return node->link && !node->check &&
 	       rcu_access_pointer(node->link->bind) == node->bind &&
-	       bl_bind_valid(node->bind);
+	       bl_bind_valid(node->bind) ? 1 : -ECHILD;
 }
 
 /*
  * Whether nothing happened to the name since it was looked up. While d_seq
  * is unchanged so is d_parent, and it is pinned: the parent is the same
  * directory if the pointer is the same. The mount is another one when the
- * user's was remounted with other flags.
+ * user's was remounted with other flags. Returns 1, or -ECHILD.
  */
-static __always_inline bool bl_node_valid(struct dentry *dentry)
+static __always_inline int bl_node_valid(struct dentry *dentry)
 {
 	struct bl_node *node = rcu_dereference(*bl_node_slot(dentry));
-	const struct bl_basis *basis;
+	struct bl_basis *basis;
 	const struct bl_node *parent;
 	struct dentry *lower;
 
 	if (unlikely(!node || node->gen != bl_rules_generation()))
-		return false;
+		return -ECHILD;
 	lower = node->lower;
 	if (unlikely(node->special)) {
 		basis = rcu_dereference(node->basis);
-		if (!basis || !bl_basis_found_one(basis) || lower)
-			return bl_node_special_valid(dentry, node);
+		if (!basis)
+			return bl_gate_valid(dentry, node);
+		if (!bl_basis_found_one(basis) || lower)
+			return bl_node_special_valid(dentry, node, basis);
 		bl_node_renew_symlink(dentry, node);
-		return true;
+		return 1;
 	}
 	parent = rcu_dereference(*bl_node_slot(READ_ONCE(dentry->d_parent)));
 	if (likely(parent)) {
 		if (READ_ONCE(lower->d_parent) != parent->real.dentry ||
 		    node->mnt != parent->mnt)
-			return false;
+			return -ECHILD;
 	} else if (!bl_node_in_root(dentry->d_sb, node)) {
-		return false;
+		return -ECHILD;
 	}
 	if (unlikely(d_mountpoint(lower) ||
 		     read_seqcount_retry(&lower->d_seq,
 					 READ_ONCE(node->seq))))
-		return false;
+		return -ECHILD;
 	bl_node_renew_symlink(dentry, node);
-	return true;
+	return 1;
 }
 
 /*
@@ -1835,7 +1842,7 @@ static int bl_node_look(struct dentry *dentry, unsigned int seq)
 	int err;
 
 	scoped_guard(rcu)
-		valid = bl_node_valid(dentry);
+		valid = bl_node_valid(dentry) > 0;
 	if (valid)
 		return 1;
 
@@ -1880,11 +1887,8 @@ static noinline int bl_node_revalidate(struct dentry *dentry)
 
 static int bl_d_revalidate(struct dentry *dentry, unsigned int flags)
 {
-	if (likely(flags & LOOKUP_RCU)) {
-		if (unlikely(bl_is_gate(dentry)) && bl_gate_valid(dentry))
-			return 1;
-		return bl_node_valid(dentry) ? 1 : -ECHILD;
-	}
+	if (likely(flags & LOOKUP_RCU))
+		return bl_node_valid(dentry);
 	if (unlikely(bl_is_gate(dentry)) && !(flags & ~LOOKUP_RENAME_TARGET))
 		bl_lane_name(dentry);
 	return bl_node_revalidate(dentry);

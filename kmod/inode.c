@@ -321,6 +321,21 @@ static noinline bool bl_merged_may(const struct inode *inode, int mask)
 				    node->mnt, mask);
 }
 
+/*
+ * The caller may do what @mask says with @inode. What is to be removed or renamed was
+ * looked up by the VFS, which asks here, and then refuses what something is mounted
+ * on, for which lanes must not be the reason.
+ */
+static __always_inline int bl_permitted(struct inode *inode, int mask)
+{
+	if ((mask & MAY_WRITE) &&
+	    unlikely(READ_ONCE(bl_tree(inode->i_sb)->named)) &&
+	    (mask & (MAY_EXEC | MAY_NOT_BLOCK)) == MAY_EXEC &&
+	    S_ISDIR(inode->i_mode))
+		bl_lanes_unname(inode);
+	return 0;
+}
+
 static noinline int bl_permission_full(struct mnt_idmap *idmap,
 				       struct inode *inode, int mask)
 {
@@ -335,7 +350,8 @@ static noinline int bl_permission_full(struct mnt_idmap *idmap,
 	real = use.real;
 	mnt = use.mnt;
 	if (!real)
-		return generic_permission(idmap, inode, mask);
+		return generic_permission(idmap, inode, mask) ?:
+		       bl_permitted(inode, mask);
 	bl_inode_refresh(inode, real, mnt);
 	err = inode_permission(mnt_idmap(mnt->mnt), real, mask);
 	if (unlikely(mnt->flags & (MNT_READONLY | MNT_NOEXEC))) {
@@ -352,7 +368,7 @@ static noinline int bl_permission_full(struct mnt_idmap *idmap,
 			err = -EACCES;
 	}
 	bl_inode_unuse(&use);
-	return err;
+	return err ?: bl_permitted(inode, mask);
 }
 
 /* As bl_permission(), of what shows one inode, and is not just searched. */
@@ -364,12 +380,13 @@ static noinline int bl_permission_real(struct mnt_idmap *idmap,
 
 	if (bl_owner_may(real, mask)) {
 		if (likely(!(flags & (MNT_READONLY | MNT_NOEXEC))))
-			return 0;
+			return bl_permitted(inode, mask);
 		if ((mask & MAY_WRITE) && (flags & MNT_READONLY) &&
 		    S_ISREG(inode->i_mode))
 			return -EROFS;
 	} else if (likely(!(flags & (MNT_READONLY | MNT_NOEXEC)))) {
-		return inode_permission(&nop_mnt_idmap, real, mask);
+		return inode_permission(&nop_mnt_idmap, real, mask) ?:
+		       bl_permitted(inode, mask);
 	}
 	return bl_permission_full(idmap, inode, mask);
 }
@@ -378,7 +395,7 @@ static noinline int bl_permission_real(struct mnt_idmap *idmap,
 static noinline int bl_permission_merged(struct mnt_idmap *idmap,
 					 struct inode *inode, int mask)
 {
-	return bl_merged_may(inode, mask) ? 0 :
+	return bl_merged_may(inode, mask) ? bl_permitted(inode, mask) :
 	       bl_permission_full(idmap, inode, mask);
 }
 
@@ -396,24 +413,8 @@ static bool bl_root_may(const struct inode *inode, int mask)
 static noinline int bl_root_permission_other(struct mnt_idmap *idmap,
 					     struct inode *inode, int mask)
 {
-	return bl_root_may(inode, mask) ? 0 :
+	return bl_root_may(inode, mask) ? bl_permitted(inode, mask) :
 	       bl_permission_full(idmap, inode, mask);
-}
-
-/*
- * The VFS looks up what is to be removed or renamed, asks here, and then refuses
- * what something is mounted on, for which lanes must not be the reason. @err is what
- * is answered.
- */
-static __always_inline int bl_permission_names(struct inode *inode, int mask,
-					       int err)
-{
-	if (!err && (mask & MAY_WRITE) &&
-	    unlikely(READ_ONCE(bl_tree(inode->i_sb)->named)) &&
-	    (mask & (MAY_EXEC | MAY_NOT_BLOCK)) == MAY_EXEC &&
-	    S_ISDIR(inode->i_mode))
-		bl_lanes_unname(inode);
-	return err;
 }
 
 /**
@@ -436,8 +437,7 @@ int bl_permission(struct mnt_idmap *idmap, struct inode *inode, int mask)
 		if (likely(bl_mask_searches(mask) && S_ISDIR(inode->i_mode) &&
 			   bl_search_free(real)))
 			return 0;
-		return bl_permission_names(inode, mask,
-				bl_permission_real(idmap, inode, mask));
+		return bl_permission_real(idmap, inode, mask);
 	}
 	if (!BL_I(inode)->merged)
 		return bl_is_root(inode) ?
@@ -445,8 +445,7 @@ int bl_permission(struct mnt_idmap *idmap, struct inode *inode, int mask)
 			bl_permission_full(idmap, inode, mask);
 	if (bl_mask_walks(mask) && bl_merged_searchable(inode))
 		return 0;
-	return bl_permission_names(inode, mask,
-				   bl_permission_merged(idmap, inode, mask));
+	return bl_permission_merged(idmap, inode, mask);
 }
 
 static __always_inline bool bl_root_searchable(const struct inode *inode)
@@ -469,8 +468,7 @@ static int bl_root_permission(struct mnt_idmap *idmap, struct inode *inode,
 {
 	if (likely(bl_mask_walks(mask) && bl_root_searchable(inode)))
 		return 0;
-	return bl_permission_names(inode, mask,
-				   bl_root_permission_other(idmap, inode, mask));
+	return bl_root_permission_other(idmap, inode, mask);
 }
 
 /*
@@ -497,8 +495,7 @@ static __always_inline int bl_getattr_real(const struct path *real,
 }
 
 /* As bl_getattr(), of the root of a tree. */
-static noinline int bl_root_getattr(struct mnt_idmap *idmap,
-				    const struct path *path,
+static noinline int bl_root_getattr(const struct path *path,
 				    struct kstat *stat, u32 mask,
 				    unsigned int flags)
 {
@@ -519,7 +516,7 @@ static noinline int bl_root_getattr(struct mnt_idmap *idmap,
 		if (!bl_root_way(bl_tree(dentry->d_sb), PTR_ERR(bind)))
 			return PTR_ERR(bind);
 		bl_inode_be_way(d_inode(dentry));
-		generic_fillattr(idmap, mask, d_inode(dentry), stat);
+		generic_fillattr(&nop_mnt_idmap, mask, d_inode(dentry), stat);
 		return 0;
 	}
 	err = bl_getattr_real(&bind->real, stat, mask, flags,
@@ -547,12 +544,12 @@ int bl_getattr(struct mnt_idmap *idmap, const struct path *path,
 	int err;
 
 	if (unlikely(dentry == dentry->d_sb->s_root))
-		return bl_root_getattr(idmap, path, stat, mask, flags);
+		return bl_root_getattr(path, stat, mask, flags);
 	node = bl_node_hold(dentry);
 	if (IS_ERR(node)) {
 		if (!bl_is_way(d_inode(dentry)))
 			return PTR_ERR(node);
-		generic_fillattr(idmap, mask, d_inode(dentry), stat);
+		generic_fillattr(&nop_mnt_idmap, mask, d_inode(dentry), stat);
 		return 0;
 	}
 	err = bl_getattr_real(&node->real, stat, mask, flags,

@@ -880,18 +880,21 @@ int bl_d_manage(const struct path *path, bool rcu)
 }
 
 /**
- * bl_gate_valid - whether the name of a link with a lane is what it was
+ * bl_gate_valid - as bl_node_bound_valid(), of a name that may have a lane
  * @dentry: dentry of a tree, but not its root
+ * @node: its node, of the rules as they are
  *
- * Context: RCU-walk.
- * Return: false also where that takes more than few looks.
+ * Context: RCU read side.
+ * Return: so.
  */
-bool bl_gate_valid(const struct dentry *dentry)
+int bl_gate_valid(const struct dentry *dentry, const struct bl_node *node)
 {
-	const struct bl_lane *lane = bl_lane_at_name(dentry);
+	const struct bl_lane *lane = bl_lane_of(node->link, dentry);
 
-	return lane && (bl_pass_holds(rcu_dereference(lane->pass)) ||
-			bl_lane_valid(lane));
+	if (lane && (bl_pass_holds(rcu_dereference(lane->pass)) ||
+		     bl_lane_valid(lane)))
+		return 1;
+	return bl_node_bound_valid(node);
 }
 
 /**
