@@ -472,6 +472,7 @@ struct bl_proof {
  * @nr_mnts: entries of @mnts
  * @deep: it went beneath what is seen of the directory
  * @one: @ends is 1, and nobody is to be asked but for that
+ * @first: nobody is to be asked but for the first of @chain
  * @ref: the binding or node that has it, and those whose @up it is, have one
  * @up: what the walk went by that this is one step more of, or NULL
  * @mnts: private mounts that keep the filesystems of @chain
@@ -502,6 +503,7 @@ struct bl_basis {
 	unsigned int nr_mnts;
 	bool deep;
 	bool one;
+	bool first;
 	struct bl_mnt *mnts[BL_PROOF_MNTS];
 	struct bl_layers *layers;
 	struct bl_seq chain[] __counted_by(nr);
@@ -969,19 +971,60 @@ int bl_getattr(struct mnt_idmap *idmap, const struct path *path,
 int bl_setattr(struct mnt_idmap *idmap, struct dentry *dentry,
 	       struct iattr *attr);
 
+/* What can be told of the first of @basis, as bl_basis_found(). */
+static __always_inline bool bl_basis_found_first(const struct bl_basis *basis)
+{
+	const struct bl_seq *seq = basis->chain;
+
+	return likely(bl_basis_quiet(basis) && bl_seq_same(seq) &&
+		      bl_search_free(d_inode_rcu(READ_ONCE(seq->dentry->d_parent))));
+}
+
 /**
- * bl_basis_found_one - as bl_basis_found(), where that is simple
+ * bl_basis_found_few - as bl_basis_found(), where that is simple
  * @basis: basis
  *
  * Context: RCU read side, RCU-walk too.
  * Return: false also where it is not.
  */
-static __always_inline bool bl_basis_found_one(const struct bl_basis *basis)
+static __always_inline bool bl_basis_found_few(const struct bl_basis *basis)
+{
+	const struct bl_seq *seq, *end;
+
+	if (likely(basis->one))
+		return bl_basis_found_first(basis);
+	if (!basis->first || !bl_basis_found_first(basis))
+		return false;
+	end = basis->chain + basis->ends;
+	for (seq = basis->chain + 1; seq < end; seq++)
+		if (!bl_seq_same(seq))
+			return false;
+	return true;
+}
+
+/**
+ * bl_basis_found_all - as bl_basis_found(), but for what leads beneath a directory
+ * @basis: basis
+ *
+ * Context: RCU read side, RCU-walk too.
+ * Return: false also where that takes more than few looks.
+ */
+static __always_inline bool bl_basis_found_all(const struct bl_basis *basis)
 {
 	const struct bl_seq *seq = basis->chain;
+	const struct bl_seq *searched = seq + basis->searched;
+	const struct bl_seq *end = seq + basis->ends;
 
-	return likely(basis->one && bl_basis_quiet(basis) && bl_seq_same(seq) &&
-		      bl_search_free(d_inode_rcu(READ_ONCE(seq->dentry->d_parent))));
+	if (!bl_basis_quiet(basis))
+		return false;
+	for (; seq < searched; seq++)
+		if (!bl_seq_same(seq) ||
+		    !bl_search_free(d_inode_rcu(READ_ONCE(seq->dentry->d_parent))))
+			return false;
+	for (; seq < end; seq++)
+		if (!bl_seq_same(seq))
+			return false;
+	return true;
 }
 
 /**
@@ -996,19 +1039,8 @@ static __always_inline bool bl_basis_found_one(const struct bl_basis *basis)
  */
 static __always_inline bool bl_basis_found(struct bl_basis *basis)
 {
-	const struct bl_seq *seq = basis->chain;
-	const struct bl_seq *searched = seq + basis->searched;
-	const struct bl_seq *end = seq + basis->ends;
-
-	if (!bl_basis_quiet(basis))
+	if (!bl_basis_found_all(basis))
 		return bl_basis_permits(basis);
-	for (; seq < searched; seq++)
-		if (!bl_seq_same(seq) ||
-		    !bl_search_free(d_inode_rcu(READ_ONCE(seq->dentry->d_parent))))
-			return bl_basis_permits(basis);
-	for (; seq < end; seq++)
-		if (!bl_seq_same(seq))
-			return false;
 	return !basis->deep || bl_basis_reaches(basis->up);
 }
 

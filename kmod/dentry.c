@@ -1749,15 +1749,26 @@ static __always_inline void bl_node_renew_symlink(const struct dentry *dentry,
 }
 
 /* Whether a node holds that was not found in the directory of its parent. */
-static noinline int bl_node_special_valid(struct dentry *dentry,
-					  struct bl_node *node,
-					  struct bl_basis *basis)
+static noinline int bl_node_proof_valid(struct dentry *dentry,
+					struct bl_node *node,
+					struct bl_basis *basis)
 {
 	if (unlikely(node->lower && d_mountpoint(node->lower)) ||
 	    !bl_basis_found(basis))
 		return -ECHILD;
 	bl_node_renew_symlink(dentry, node);
 	return 1;
+}
+
+/* The same where looking tells: with nothing to call there is no frame to make. */
+static noinline int bl_node_special_valid(struct dentry *dentry,
+					  struct bl_node *node,
+					  struct bl_basis *basis)
+{
+	if (likely(!node->lower && !basis->deep && !d_is_symlink(dentry) &&
+		   bl_basis_found_all(basis)))
+		return 1;
+	return bl_node_proof_valid(dentry, node, basis);
 }
 
 /**
@@ -1795,7 +1806,7 @@ static __always_inline int bl_node_valid(struct dentry *dentry)
 		basis = rcu_dereference(node->basis);
 		if (!basis)
 			return bl_gate_valid(dentry, node);
-		if (!bl_basis_found_one(basis) || lower)
+		if (!bl_basis_found_few(basis) || lower)
 			return bl_node_special_valid(dentry, node, basis);
 		bl_node_renew_symlink(dentry, node);
 		return 1;

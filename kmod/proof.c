@@ -247,6 +247,7 @@ struct bl_basis *bl_proof_end(struct bl_proof *proof, int err)
 	basis->beneath = 0;
 	basis->deep = false;
 	basis->one = false;
+	basis->first = false;
 	at[BL_SEQ_SEARCHED] = 0;
 	at[BL_SEQ_END] = basis->searched;
 	at[BL_SEQ_COVERED] = basis->ends;
@@ -353,7 +354,8 @@ struct bl_basis *bl_basis_step(struct bl_basis *up, const struct bl_seq *found,
 		basis->below = bl_basis_inherit(basis, basis->below, ends,
 						below, found, nr);
 	basis->nr = basis->below;
-	basis->one = basis->searched == 1 && basis->ends == 1 && !deep;
+	basis->first = basis->searched == 1 && !deep;
+	basis->one = basis->first && basis->ends == 1;
 	return basis;
 }
 
@@ -399,7 +401,8 @@ struct bl_basis *bl_basis_replace(struct bl_basis *basis,
 	new->ends = new->nr;
 	new->below = new->nr;
 	new->beneath = 0;
-	new->one = new->searched == 1 && new->nr == 1 && !new->deep;
+	new->first = new->searched == 1 && !new->deep;
+	new->one = new->first && new->nr == 1;
 	new->nr_mnts = basis->nr_mnts;
 	for (i = 0; i < new->nr_mnts; i++)
 		new->mnts[i] = bl_mnt_hold(basis->mnts[i]);
