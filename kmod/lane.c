@@ -67,8 +67,13 @@ static unsigned int bl_lane_delay = 200;
 /* Those who were on the way when walks began to wait are given so many ms. */
 #define BL_LANE_TRIES	4
 
-/* What lets a walk pass the gate has to hold for what is mounted there, too. */
-#define BL_LANE_FLAGS	MNT_USER_SETTABLE_MASK
+/*
+ * What lets a walk pass the gate has to hold for what is mounted there, too. In a
+ * less privileged mount namespace, whose mounts are locked, there is no lane: what is
+ * done to mounts there has to be done to the tree, and closes nothing.
+ */
+#define BL_LANE_LOCKED	(MNT_LOCKED | MNT_LOCK_ATIME)
+#define BL_LANE_FLAGS	(MNT_USER_SETTABLE_MASK | BL_LANE_LOCKED)
 
 #define BL_LANE_MANAGED	(DCACHE_MANAGE_TRANSIT | DCACHE_NEED_AUTOMOUNT)
 
@@ -763,7 +768,7 @@ static bool bl_gate_submounts(const struct path *path)
 /*
  * Whether the walk is one of who is about to work on mounts, and may do so.
  * Others are refused later, and must not close anything before. Who may in a
- * mount namespace of their own only is like any other there.
+ * mount namespace of their own only finds no lane in that, see BL_LANE_FLAGS.
  */
 static bool bl_works_on_mounts(void)
 {
@@ -827,9 +832,12 @@ static bool bl_lane_enter(struct bl_lane *lane, const struct path *path)
 			continue;
 		/*
 		 * No memory, or too many mounts: then for nobody. Or other flags,
-		 * and it is not mounted anywhere.
+		 * and it is not mounted anywhere; that is not for those to say who
+		 * need no privilege to have such mounts.
 		 */
-		if (err != -EINVAL || !d_mountpoint(path->dentry))
+		if (err != -EINVAL ||
+		    (!d_mountpoint(path->dentry) &&
+		     !(path->mnt->mnt_flags & BL_LANE_LOCKED)))
 			bl_lane_close(lane, BL_LANE_SELDOM);
 		return false;
 	}

@@ -755,6 +755,73 @@ TEST_F(lane, SE3_not_everybody_closes_it)
 	EXPECT_TRUE(in_lane(p->v));
 }
 
+/* What root of another user namespace does to its mounts is done to the link. */
+TEST_F(lane, SE3_TR10_mounts_of_another_user_namespace)
+{
+	struct place *p = &self->p;
+	const char *d = path("%s/d", p->v);
+	int ready[2], go[2], status;
+	pid_t pid;
+	char c;
+
+	DIR_LINK(p);
+	ASSERT_EQ(0, put(path("%s/x", p->b), "x"));
+	ASSERT_EQ(0, ERR(mkdir(path("%s/d", p->b), 0755)));
+	ASSERT_TRUE(OPENS(p->v));
+	ASSERT_EQ(0, ERR(pipe(ready)));
+	ASSERT_EQ(0, ERR(pipe(go)));
+	pid = fork();
+	ASSERT_LE(0, pid);
+	if (!pid) {
+		if (unshare(CLONE_NEWUSER | CLONE_NEWNS) ||
+		    write_text("/proc/self/setgroups", "deny") ||
+		    write_text("/proc/self/uid_map", "0 0 1\n") ||
+		    write_text("/proc/self/gid_map", "0 0 1\n"))
+			_exit(1);
+		if (strcmp(get(path("%s/x", p->v)), "x") ||
+		    umount2(p->v, 0) != -1)
+			_exit(2);
+		if (mount("tmpfs", d, "tmpfs", 0, NULL) ||
+		    put(path("%s/in", d), "in"))
+			_exit(3);
+		if (mount(NULL, p->v, NULL, MS_REMOUNT | MS_BIND | MS_RDONLY |
+			  MS_RELATIME, NULL) ||
+		    put(path("%s/y", p->v), "y") != -EROFS)
+			_exit(4);
+		if (write(ready[1], "x", 1) != 1 || read(go[0], &c, 1) != 1)
+			_exit(5);
+		/* The lane was closed. */
+		if (strcmp(names(d), "in"))
+			_exit(6);
+		if (put(path("%s/y", p->v), "y") != -EROFS)
+			_exit(7);
+		if (write(ready[1], "x", 1) != 1 || read(go[0], &c, 1) != 1)
+			_exit(8);
+		/* And opened again. */
+		if (put(path("%s/y", p->v), "y") != -EROFS)
+			_exit(9);
+		_exit(0);
+	}
+	close(ready[1]);
+	close(go[0]);
+	if (read(ready[0], &c, 1) == 1) {
+		EXPECT_TRUE(in_lane(p->v));
+		/* Somebody mounts something, and takes it off again. */
+		EXPECT_EQ(0, ERR(mount("tmpfs", p->v, "tmpfs", 0, NULL)));
+		EXPECT_EQ(0, ERR(umount2(p->v, 0)));
+		EXPECT_FALSE(in_lane(p->v));
+		ASSERT_EQ(1, write(go[1], "x", 1));
+	}
+	if (read(ready[0], &c, 1) == 1) {
+		WITHIN(3, in_lane(p->v));
+		ASSERT_EQ(1, write(go[1], "x", 1));
+	}
+	close(go[1]);
+	status = reap(pid);
+	EXPECT_EQ(0, status);
+	ASSERT_EQ(0, link_drop(p->v));
+}
+
 /* What is mounted over the name is the user's. */
 TEST_F(lane, WR4_mounted_over)
 {
