@@ -119,6 +119,8 @@ struct bl_pass {
  * @pass: for walks to @gate, or NULL: then they look at @bind; RCU. Where @gate
  *	is the root of a tree, that has it, too.
  * @seen: directory that the link was found to lead to, only compared
+ * @user: of what is at @gate or below it, what was in use when it was about to be
+ *	opened last, or NULL; only compared, and by the work item
  * @state: what walks are told
  * @attaching: walks that are about to mount something at the gate
  * @waiting: walks that wait at the gate, each with a reference to @gate
@@ -142,6 +144,7 @@ struct bl_lane {
 	struct bl_bind __rcu *bind;
 	struct bl_pass __rcu *pass;
 	const struct dentry *seen;
+	const struct dentry *user;
 	enum bl_lane_state state;
 	unsigned int attaching;
 	unsigned int waiting;
@@ -1050,22 +1053,132 @@ static struct dentry *bl_lane_gate(struct bl_lane *lane,
 	return gate;
 }
 
+/* How far below a gate is looked for who uses it. */
+#define BL_GATE_DEPTH	256
+
 /*
- * Whether nobody but those who wait at @gate, and the caller, has it or
- * anything below it. The root of a tree has a reference, and each mount of the
- * tree one to that; so many mounts, and the caller, keep the tree.
+ * References to @gate that are nobody's: of the caller, of those who wait there, of
+ * what is mounted. The root of a tree has one, and one of each mount of the tree; so
+ * many mounts, and the caller, keep the tree.
  */
-static bool bl_gate_unused(const struct bl_lane *lane,
-			   const struct dentry *gate)
+static int bl_gate_refs(const struct bl_lane *lane, const struct dentry *gate)
 {
-	struct super_block *sb = gate->d_sb;
 	int refs = 1 + lane->waiting + d_mountpoint(gate);
 
 	lockdep_assert_held(&bl_lane_lock);
-	if (gate == sb->s_root)
-		refs += atomic_read(&sb->s_active);
+	if (gate == gate->d_sb->s_root)
+		refs += atomic_read(&gate->d_sb->s_active);
+	return refs;
+}
+
+/* Whether nobody has @gate or anything below it. */
+static bool bl_gate_unused(const struct bl_lane *lane,
+			   const struct dentry *gate)
+{
+	int refs = bl_gate_refs(lane, gate);
+
 	return hlist_empty(&gate->d_children) && d_count(gate) == refs &&
-	       !fsnotify_sb_has_watchers(sb);
+	       !fsnotify_sb_has_watchers(gate->d_sb);
+}
+
+/* Whether somebody has @dir but for its children, and @refs; d_lock. */
+static bool bl_dir_used(const struct dentry *dir, int refs)
+{
+	const struct dentry *child;
+
+	hlist_for_each_entry(child, &dir->d_children, d_sib)
+		refs++;
+	return dir->d_lockref.count > refs;
+}
+
+/*
+ * The next child of @dir after @last, which may be NULL, that has children, with a
+ * reference; ERR_PTR() if one before that is in use, which is @user then.
+ */
+static struct dentry *bl_dir_next(struct dentry *dir, struct dentry *last,
+				  const struct dentry **user)
+{
+	struct dentry *child, *found = NULL;
+
+	spin_lock(&dir->d_lock);
+	if (last && last->d_parent != dir) {
+		*user = last;
+		found = ERR_PTR(-EBUSY);
+		goto out;
+	}
+	child = last ? hlist_entry_safe(last->d_sib.next, struct dentry, d_sib) :
+		       hlist_entry_safe(dir->d_children.first, struct dentry,
+					d_sib);
+	hlist_for_each_entry_from(child, d_sib) {
+		spin_lock_nested(&child->d_lock, DENTRY_D_LOCK_NESTED);
+		/* It is negative where a dentry is about to go. */
+		if (child->d_lockref.count >= 0) {
+			if (bl_dir_used(child, 0)) {
+				*user = child;
+				found = ERR_PTR(-EBUSY);
+			} else if (!hlist_empty(&child->d_children) ||
+				   need_resched()) {
+				found = dget_dlock(child);
+			}
+		}
+		spin_unlock(&child->d_lock);
+		if (found)
+			break;
+	}
+out:
+	spin_unlock(&dir->d_lock);
+	return found;
+}
+
+/*
+ * What is in use of @gate and what is below it, as far as one look at each dentry
+ * tells, or NULL. Nothing is taken out of the dcache. The result is only to be
+ * compared.
+ */
+static const struct dentry *bl_gate_user(const struct bl_lane *lane,
+					 struct dentry *gate)
+{
+	struct dentry **chain, *dir, *last = NULL;
+	const struct dentry *user = NULL;
+	unsigned int depth = 0;
+	bool used;
+
+	spin_lock(&bl_lane_lock);
+	spin_lock(&gate->d_lock);
+	used = bl_dir_used(gate, bl_gate_refs(lane, gate));
+	spin_unlock(&gate->d_lock);
+	spin_unlock(&bl_lane_lock);
+	if (used || fsnotify_sb_has_watchers(gate->d_sb))
+		return gate;
+	chain = kmalloc_array(BL_GATE_DEPTH, sizeof(*chain), GFP_KERNEL);
+	if (!chain)
+		return gate;
+	chain[0] = dget(gate);
+	for (;;) {
+		dir = bl_dir_next(chain[depth], last, &user);
+		dput(last);
+		last = NULL;
+		if (IS_ERR(dir))
+			break;
+		if (!dir && !depth)
+			break;
+		if (!dir) {
+			last = chain[depth--];
+			continue;
+		}
+		if (depth + 1 == BL_GATE_DEPTH) {
+			dput(dir);
+			user = gate;
+			break;
+		}
+		chain[++depth] = dir;
+		cond_resched();
+	}
+	do
+		dput(chain[depth]);
+	while (depth--);
+	kfree(chain);
+	return user;
 }
 
 /* Let nobody by, and see whether nobody is there. */
@@ -1077,6 +1190,9 @@ static bool bl_lane_open(struct bl_lane *lane, struct dentry *gate,
 	bool open = false;
 	int i;
 
+	/* What nobody lets go of is not for others to wait for. */
+	if (lane->user && bl_gate_user(lane, gate) == lane->user)
+		return false;
 	scoped_guard(spinlock, &bl_lane_lock) {
 		old = rcu_dereference_protected(lane->bind,
 						lockdep_is_held(&bl_lane_lock));
@@ -1093,9 +1209,21 @@ static bool bl_lane_open(struct bl_lane *lane, struct dentry *gate,
 	}
 	/* Those who have not seen that it is one. */
 	synchronize_rcu_expedited();
-	shrink_dcache_parent(gate);
+	for (i = 0; i < BL_LANE_TRIES; i++) {
+		if (i)
+			fsleep(1000);
+		lane->user = bl_gate_user(lane, gate);
+		if (!lane->user)
+			break;
+	}
+	/*
+	 * Whoever is there might go on to fill the dcache for as long as it takes to
+	 * empty it. If nobody is nobody comes.
+	 */
+	if (!lane->user)
+		shrink_dcache_parent(gate);
 	pass = bl_pass_make(bind);
-	for (i = 0; !open && i < BL_LANE_TRIES; i++) {
+	for (i = 0; !lane->user && !open && i < BL_LANE_TRIES; i++) {
 		if (i)
 			fsleep(1000);
 		spin_lock(&bl_lane_lock);

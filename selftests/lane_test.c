@@ -11,6 +11,7 @@
 #include <sys/statvfs.h>
 #include <sys/syscall.h>
 #include <sys/un.h>
+#include <time.h>
 
 #include "../uapi/linux/bindlink.h"
 #include "kselftest_harness.h"
@@ -753,6 +754,51 @@ TEST_F(lane, SE3_not_everybody_closes_it)
 	status = reap(pid);
 	EXPECT_EQ(0, status);
 	EXPECT_TRUE(in_lane(p->v));
+}
+
+/* Who is in the tree, and fills it, keeps the lane from opening, and nobody else. */
+TEST_F(lane, SE3_not_everybody_makes_others_wait)
+{
+	struct place *p = &self->p;
+	struct timespec t0, t1;
+	long took, longest = 0;
+	struct stat st;
+	pid_t pids[3];
+	unsigned int n;
+	char name[32];
+	int i;
+
+	DIR_LINK(p);
+	ASSERT_EQ(0, ERR(mkdir(path("%s/d", p->b), 0755)));
+	for (i = 0; i < 3; i++) {
+		pids[i] = fork_user(USER);
+		ASSERT_LE(0, pids[i]);
+		if (pids[i])
+			continue;
+		if (chdir(path("%s/d", p->v)))
+			_exit(1);
+		for (n = 0;; n++) {
+			snprintf(name, sizeof(name), "%d.%u", i, n);
+			stat(name, &st);
+		}
+	}
+	for (i = 0; i < 600; i++) {
+		clock_gettime(CLOCK_MONOTONIC, &t0);
+		EXPECT_EQ(0, ERR(stat(p->v, &st)));
+		clock_gettime(CLOCK_MONOTONIC, &t1);
+		took = (t1.tv_sec - t0.tv_sec) * 1000 +
+		       (t1.tv_nsec - t0.tv_nsec) / 1000000;
+		if (took > longest)
+			longest = took;
+		usleep(10000);
+	}
+	EXPECT_FALSE(in_lane(p->v));
+	for (i = 0; i < 3; i++) {
+		kill(pids[i], SIGKILL);
+		EXPECT_EQ(256 + SIGKILL, reap(pids[i]));
+	}
+	EXPECT_GT(1500, longest);
+	EXPECT_TRUE(OPENS(p->v));
 }
 
 /* What root of another user namespace does to its mounts is done to the link. */
