@@ -779,19 +779,22 @@ static bool bl_works_on_mounts(void)
 	       ns_capable_noaudit(&init_user_ns, CAP_SYS_ADMIN);
 }
 
-/* Wait for as long as it is about to be opened. */
-static void bl_lane_settled(struct bl_lane *lane)
+/* Wait for as long as it is about to be opened. Returns an errno if killed. */
+static int bl_lane_settled(struct bl_lane *lane)
 {
+	int err = 0;
+
 	spin_lock(&bl_lane_lock);
-	while (lane->state == BL_LANE_OPENING) {
+	while (!err && lane->state == BL_LANE_OPENING) {
 		lane->waiting++;
 		spin_unlock(&bl_lane_lock);
-		wait_event(bl_lane_wait,
-			   READ_ONCE(lane->state) != BL_LANE_OPENING);
+		err = wait_event_killable(bl_lane_wait, READ_ONCE(lane->state) !=
+					  BL_LANE_OPENING);
 		spin_lock(&bl_lane_lock);
 		lane->waiting--;
 	}
 	spin_unlock(&bl_lane_lock);
+	return err;
 }
 
 /*
@@ -810,19 +813,23 @@ static bool bl_lane_retreat(struct bl_lane *lane, const struct path *path)
 	return false;
 }
 
-/* Whether a walk that has come to the gate @path in ref-walk passes. */
-static bool bl_lane_enter(struct bl_lane *lane, const struct path *path)
+/*
+ * A walk has come to the gate @path in ref-walk. Returns 0 if it passes, -EISDIR if it
+ * does not, or another errno.
+ */
+static int bl_lane_enter(struct bl_lane *lane, const struct path *path)
 {
 	struct bl_bind *bind;
-	int err;
+	int err = bl_lane_settled(lane);
 
-	bl_lane_settled(lane);
+	if (err)
+		return err;
 	if (bl_works_on_mounts())
-		return bl_lane_retreat(lane, path);
+		return bl_lane_retreat(lane, path) ? 0 : -EISDIR;
 	for (;;) {
 		bind = bl_lane_renew(lane, path->dentry->d_sb);
 		if (!bind)
-			return false;
+			return -EISDIR;
 		if (!bl_lane_fits(path->mnt, bind))
 			err = -EINVAL;
 		else
@@ -830,7 +837,7 @@ static bool bl_lane_enter(struct bl_lane *lane, const struct path *path)
 				bl_lane_attach(lane, bind, path);
 		bl_bind_put(bind);
 		if (!err)
-			return true;
+			return 0;
 		if (err == -EAGAIN)
 			continue;
 		/*
@@ -842,7 +849,7 @@ static bool bl_lane_enter(struct bl_lane *lane, const struct path *path)
 		    (!d_mountpoint(path->dentry) &&
 		     !(path->mnt->mnt_flags & BL_LANE_LOCKED)))
 			bl_lane_close(lane, BL_LANE_SELDOM);
-		return false;
+		return -EISDIR;
 	}
 }
 
@@ -850,16 +857,16 @@ static noinline int bl_lane_manage(const struct path *path)
 {
 	const struct bl_lane_task *self = bl_lane_task_find();
 	struct bl_lane *lane;
-	bool passes = false;
+	int err = -EISDIR;
 
 	if (d_is_negative(path->dentry) || (self && self->lane))
 		return 0;
 	lane = self ? NULL : bl_lane_get(path->dentry);
 	if (lane) {
-		passes = bl_lane_enter(lane, path);
+		err = bl_lane_enter(lane, path);
 		bl_lane_put(lane);
 	}
-	return passes || bl_gate_covered(path) ? 0 : -EISDIR;
+	return err == -EISDIR && bl_gate_covered(path) ? 0 : err;
 }
 
 /**
@@ -868,8 +875,9 @@ static noinline int bl_lane_manage(const struct path *path)
  * @rcu: in RCU-walk
  *
  * Context: without @rcu it may sleep; no directory of a tree is locked.
- * Return: 0 to go on to what is mounted there, -EISDIR to stay in the tree, and
- * -ECHILD where it takes more than looking to tell.
+ * Return: 0 to go on to what is mounted there, -EISDIR to stay in the tree,
+ * -ECHILD where it takes more than looking to tell, or another errno for who is
+ * killed.
  */
 int bl_d_manage(const struct path *path, bool rcu)
 {
