@@ -63,6 +63,8 @@ static unsigned int bl_lane_delay = 200;
 /* A lane that cannot open, or go, is looked at ever more seldom. */
 #define BL_LANE_SELDOM	(8 * HZ)
 #define BL_LANE_SOON	msecs_to_jiffies(50)
+/* How long its name is kept from being removed by who is about to mount it. */
+#define BL_LANE_BAR	msecs_to_jiffies(500)
 
 /* Those who were on the way when walks began to wait are given so many ms. */
 #define BL_LANE_TRIES	4
@@ -494,6 +496,8 @@ static void bl_lane_close_locked(struct bl_lane *lane, unsigned long delay)
 /* Have the work item look at lanes within @delay, or earlier. */
 static void bl_lane_kick(unsigned long delay)
 {
+	/* Work that is pending has not begun to look for what was changed. */
+	smp_mb();
 	if (!delayed_work_pending(&bl_lanes_work) ||
 	    time_before(jiffies + delay,
 			READ_ONCE(bl_lanes_work.timer.expires)))
@@ -728,8 +732,11 @@ static int bl_lane_attach(struct bl_lane *lane, struct bl_bind *bind,
 	path_put(&copy);
 	scoped_guard(spinlock, &bl_lane_lock)
 		last = !--lane->attaching;
-	if (last)
+	if (last) {
+		/* It does not look for waiters before they can see that. */
+		smp_mb();
 		wake_up_var(&lane->attaching);
+	}
 	/* A mount that is not attached itself any more has none. */
 	if (!err && !path_is_mountpoint(path))
 		err = -EINVAL;
@@ -1535,7 +1542,12 @@ static void bl_lane_bar(struct bl_lane *lane, struct dentry *gate)
 	bool force = false;
 
 	bl_lane_close(lane, BL_LANE_REST);
-	wait_var_event(&lane->attaching, !READ_ONCE(lane->attaching));
+	/*
+	 * They lock the gate, which whoever is about to rename something out of it
+	 * may have locked, too. Then it is EBUSY.
+	 */
+	wait_var_event_timeout(&lane->attaching, !READ_ONCE(lane->attaching),
+			       BL_LANE_BAR);
 	bl_lane_expire(lane);
 	if (bl_lane_tidy(lane))
 		return;
