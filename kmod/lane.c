@@ -847,14 +847,16 @@ static int bl_lane_enter(struct bl_lane *lane, const struct path *path)
 			return 0;
 		if (err == -EAGAIN)
 			continue;
+		/* As anywhere on the way. */
+		if (err == -ENOMEM)
+			return err;
 		/*
-		 * No memory, or too many mounts: then for nobody. Or other flags,
-		 * and it is not mounted anywhere; that is not for those to say who
-		 * need no privilege to have such mounts.
+		 * Other flags, or too many mounts: in this mount namespace it is
+		 * not used. If it is in none it is of no use; but that is not for
+		 * those to say who need no privilege to have such mounts.
 		 */
-		if (err != -EINVAL ||
-		    (!d_mountpoint(path->dentry) &&
-		     !(path->mnt->mnt_flags & BL_LANE_LOCKED)))
+		if (!d_mountpoint(path->dentry) &&
+		    !(path->mnt->mnt_flags & BL_LANE_LOCKED))
 			bl_lane_close(lane, BL_LANE_SELDOM);
 		return -EISDIR;
 	}
@@ -884,7 +886,7 @@ static noinline int bl_lane_manage(const struct path *path)
  * Context: without @rcu it may sleep; no directory of a tree is locked.
  * Return: 0 to go on to what is mounted there, -EISDIR to stay in the tree,
  * -ECHILD where it takes more than looking to tell, or another errno for who is
- * killed.
+ * killed, or where there is no memory.
  */
 int bl_d_manage(const struct path *path, bool rcu)
 {

@@ -641,6 +641,40 @@ TEST_F(lane, LT2_in_other_namespaces)
 	EXPECT_EQ(0, status);
 }
 
+/* That one namespace cannot have any more mounts is nothing to the others. */
+TEST_F(lane, LT2_no_room_in_another_namespace)
+{
+	struct place *p = &self->p;
+	const char *max = get("/proc/sys/fs/mount-max");
+	int ready[2], go[2], status;
+	pid_t pid;
+	char c;
+
+	DIR_LINK(p);
+	ASSERT_EQ(0, put(path("%s/x", p->b), "x"));
+	ASSERT_EQ(0, ERR(pipe(ready)));
+	ASSERT_EQ(0, ERR(pipe(go)));
+	pid = fork();
+	ASSERT_LE(0, pid);
+	if (!pid) {
+		if (unshare(CLONE_NEWNS) ||
+		    mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) ||
+		    write(ready[1], "x", 1) != 1 || read(go[0], &c, 1) != 1)
+			_exit(1);
+		if (strcmp(get(path("%s/x", p->v)), "x") || in_lane(p->v))
+			_exit(2);
+		_exit(0);
+	}
+	ASSERT_EQ(1, read(ready[0], &c, 1));
+	EXPECT_TRUE(OPENS(p->v));
+	ASSERT_EQ(0, write_text("/proc/sys/fs/mount-max", "1"));
+	EXPECT_EQ(1, write(go[1], "x", 1));
+	status = reap(pid);
+	ASSERT_EQ(0, write_text("/proc/sys/fs/mount-max", max));
+	EXPECT_EQ(0, status);
+	EXPECT_TRUE(in_lane(p->v));
+}
+
 TEST_F(lane, LANES_can_be_switched_off)
 {
 	struct place *p = &self->p;
