@@ -1568,6 +1568,16 @@ static void bl_lane_bar(struct bl_lane *lane, struct dentry *gate)
 	bl_lane_tidy(lane);
 }
 
+/* Who may write to a directory that is sticky, or append-only, may not yet do that. */
+static bool bl_lane_unnamable(struct inode *dir, const struct dentry *gate)
+{
+	struct inode *inode = d_inode(gate);
+
+	return inode && !IS_APPEND(dir) && !IS_APPEND(inode) &&
+	       !IS_IMMUTABLE(inode) &&
+	       !check_sticky(&nop_mnt_idmap, dir, inode);
+}
+
 /**
  * bl_lanes_unname - a name in a directory is about to be removed or renamed
  * @dir: directory in a tree, locked, in which the caller may do that
@@ -1607,7 +1617,8 @@ void bl_lanes_unname(struct inode *dir)
 			WRITE_ONCE(tree->named, more);
 		spin_unlock(&bl_lane_lock);
 		if (found) {
-			bl_lane_bar(found, gate);
+			if (bl_lane_unnamable(dir, gate))
+				bl_lane_bar(found, gate);
 			bl_lane_put(found);
 			dput(gate);
 		}

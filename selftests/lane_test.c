@@ -902,6 +902,33 @@ TEST_F(lane, SE3_TR10_mounts_of_another_user_namespace)
 	ASSERT_EQ(0, link_drop(p->v));
 }
 
+/* Nor does who may make names beside it. */
+TEST_F(lane, SE3_WR4_in_a_sticky_directory)
+{
+	struct place *p = &self->p;
+	const char *par = path("%s/par", p->top), *w = path("%s/w", par);
+	int i, status;
+	pid_t pid;
+
+	ASSERT_EQ(0, make_parent_link(p));
+	ASSERT_EQ(0, ERR(chmod(par, 01777)));
+	ASSERT_TRUE(OPENS(p->v));
+	pid = fork_user(USER);
+	if (!pid) {
+		if (put(w, "w"))
+			_exit(1);
+		for (i = 0; i < 20; i++)
+			if (ERR(rmdir(p->v)) != EPERM ||
+			    ERR(rename(p->v, path("%s/z", par))) != EPERM)
+				_exit(2);
+		_exit(in_lane(p->v) ? 0 : 3);
+	}
+	status = reap(pid);
+	EXPECT_EQ(0, status);
+	EXPECT_TRUE(in_lane(p->v));
+	EXPECT_EQ(0, ERR(rmdir(p->v)));
+}
+
 /* What is mounted over the name is the user's. */
 TEST_F(lane, WR4_mounted_over)
 {
