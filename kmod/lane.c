@@ -1198,6 +1198,25 @@ static const struct dentry *bl_gate_user(const struct bl_lane *lane,
 	return user;
 }
 
+/*
+ * Only @lane has @gate, which nothing is mounted on: that of a link that was removed
+ * may not have been looked at since the last mount of it went.
+ */
+static void bl_gate_take(struct bl_lane *lane, struct dentry *gate)
+{
+	struct bl_lane *other;
+
+	lockdep_assert_held(&bl_lane_lock);
+	if (lane->gate == gate)
+		return;
+	if (lane->gate)
+		bl_gate_disarm(lane->gate);
+	list_for_each_entry(other, &bl_lanes, list)
+		if (other->gate == gate)
+			other->gate = NULL;
+	lane->gate = gate;
+}
+
 /* Let nobody by, and see whether nobody is there. */
 static bool bl_lane_open(struct bl_lane *lane, struct dentry *gate,
 			 struct bl_bind *bind)
@@ -1216,11 +1235,13 @@ static bool bl_lane_open(struct bl_lane *lane, struct dentry *gate,
 		/* The flags of what is mounted, and where, may be another's. */
 		if (lane->state != BL_LANE_CLOSED || lane->dropped ||
 		    lane->attaching ||
+		    (lane->gate && lane->gate != gate &&
+		     d_mountpoint(lane->gate)) ||
 		    (d_mountpoint(gate) &&
 		     (lane->others || lane->gate != gate || !old ||
 		      !bl_lane_same(old, bind))))
 			return false;
-		lane->gate = gate;
+		bl_gate_take(lane, gate);
 		WRITE_ONCE(lane->state, BL_LANE_OPENING);
 		bl_gate_arm(gate);
 	}
