@@ -404,14 +404,22 @@ static noinline int bl_lane_pass_other(const struct path *path)
 	lane = bl_lane_at(gate);
 	if (lane && READ_ONCE(lane->state) == BL_LANE_OPEN) {
 		bind = bl_lane_valid(lane);
-		return bind && bl_lane_fits(path->mnt, bind) &&
-		       !bl_in_mount_call() && !bl_lane_task_find() ? 0 :
-								     -ECHILD;
-	}
-	if (lane && lane->state == BL_LANE_OPENING)
+		if (!bind || bl_in_mount_call() || bl_lane_task_find())
+			return -ECHILD;
+		if (bl_lane_fits(path->mnt, bind))
+			return 0;
+		/* It may be of no use. */
+		if (!d_mountpoint(gate) &&
+		    !(path->mnt->mnt_flags & BL_LANE_LOCKED))
+			return -ECHILD;
+	} else if (lane && lane->state == BL_LANE_OPENING) {
 		return -ECHILD;
-	/* It is either one that is closed or something else. */
-	return d_mountpoint(gate) ? -ECHILD : -EISDIR;
+	}
+	if (!d_mountpoint(gate))
+		return -EISDIR;
+	/* Here it is either the lane, out of reach, or something else. */
+	return path_is_mountpoint(path) || bl_in_mount_call() ? -ECHILD :
+								-EISDIR;
 }
 
 /* Numbers of the system calls that work on mounts. */

@@ -13,6 +13,8 @@
 #include <sys/un.h>
 #include <time.h>
 
+#include <linux/openat2.h>
+
 #include "../uapi/linux/bindlink.h"
 #include "kselftest_harness.h"
 #include "place.h"
@@ -673,6 +675,73 @@ TEST_F(lane, LT2_no_room_in_another_namespace)
 	ASSERT_EQ(0, write_text("/proc/sys/fs/mount-max", max));
 	EXPECT_EQ(0, status);
 	EXPECT_TRUE(in_lane(p->v));
+}
+
+/* Whether a walk to @file is done by looking at what is cached alone. */
+static int walk_cached(const char *file)
+{
+	struct open_how how = {
+		.flags = O_PATH | O_CLOEXEC,
+		.resolve = RESOLVE_CACHED,
+	};
+	int fd = syscall(SYS_openat2, AT_FDCWD, file, &how, sizeof(how));
+
+	if (fd < 0)
+		return errno;
+	close(fd);
+	return 0;
+}
+
+/* Nor do they cost more for it. */
+TEST_F(lane, LT2_where_the_lane_is_not_used)
+{
+	struct place *p = &self->p;
+	const char *w = path("%s/w", p->top), *x = path("%s/x", p->v);
+	const char *o = path("%s/other", p->back), *wx = path("%s/x", w);
+	int ready[2], go[2], status;
+	pid_t pid;
+	char c;
+
+	DIR_LINK(p);
+	ASSERT_EQ(0, put(path("%s/x", p->b), "x"));
+	ASSERT_EQ(0, ERR(mkdir(o, 0755)));
+	ASSERT_EQ(0, put(path("%s/x", o), "o"));
+	ASSERT_EQ(0, ERR(pipe(ready)));
+	ASSERT_EQ(0, ERR(pipe(go)));
+	pid = fork();
+	ASSERT_LE(0, pid);
+	if (!pid) {
+		if (unshare(CLONE_NEWNS) ||
+		    mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) ||
+		    write(ready[1], "x", 1) != 1 || read(go[0], &c, 1) != 1)
+			_exit(1);
+		if (strcmp(get(x), "o"))
+			_exit(2);
+		_exit(walk_cached(x) ? 3 : 0);
+	}
+	ASSERT_EQ(1, read(ready[0], &c, 1));
+	/* A mount of the same with other flags. */
+	ASSERT_EQ(0, ERR(mkdir(w, 0755)));
+	ASSERT_EQ(0, ERR(mount(p->v, w, NULL, MS_BIND, NULL)));
+	ASSERT_EQ(0, ERR(mount(NULL, w, NULL, MS_REMOUNT | MS_BIND | MS_RDONLY |
+			       MS_RELATIME, NULL)));
+	ASSERT_EQ(0, ERR(mount(NULL, w, NULL, MS_PRIVATE, NULL)));
+	EXPECT_TRUE(OPENS(p->v));
+	EXPECT_STREQ("x", get(wx));
+	EXPECT_EQ(0, walk_cached(w));
+	EXPECT_EQ(0, walk_cached(wx));
+	EXPECT_TRUE(in_lane(p->v));
+	ASSERT_EQ(0, ERR(umount2(w, 0)));
+	/* Somebody is in a lane that is closed, but in another namespace. */
+	EXPECT_TRUE(OPENS(p->v));
+	ASSERT_EQ(0, ERR(chdir(p->v)));
+	ASSERT_EQ(0, ERR(renameat2(AT_FDCWD, p->b, AT_FDCWD, o,
+				   RENAME_EXCHANGE)));
+	EXPECT_STREQ("o", get(x));
+	EXPECT_EQ(1, write(go[1], "x", 1));
+	status = reap(pid);
+	EXPECT_EQ(0, status);
+	ASSERT_EQ(0, ERR(chdir("/")));
 }
 
 TEST_F(lane, LANES_can_be_switched_off)
