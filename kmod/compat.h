@@ -113,6 +113,9 @@ static inline bool bl_is_mount_call(int nr)
 {
 	switch (nr) {
 	case __NR_mount:
+#if defined(__NR_umount) && __NR_umount != __NR_umount2
+	case __NR_umount:
+#endif
 	case __NR_umount2:
 	case __NR_pivot_root:
 	case __NR_open_tree:
@@ -128,7 +131,7 @@ static inline bool bl_is_mount_call(int nr)
 	}
 }
 
-/* The same of 32-bit programs; most numbers are the same everywhere. */
+/* The same of 32-bit programs; newer numbers are the same everywhere. */
 static inline bool bl_is_compat_mount_call(int nr)
 {
 #ifdef CONFIG_X86_X32_ABI
@@ -136,9 +139,14 @@ static inline bool bl_is_compat_mount_call(int nr)
 		return bl_is_mount_call(nr & ~__X32_SYSCALL_BIT);
 #endif
 	switch (nr) {
-#ifdef CONFIG_X86_64
+#if defined(CONFIG_X86_64) || defined(CONFIG_S390)
 	case 22:	/* umount */
 	case 217:	/* pivot_root */
+#elif defined(CONFIG_ARM64)
+	case 218:	/* pivot_root */
+#elif defined(CONFIG_PPC64)
+	case 22:	/* umount */
+	case 203:	/* pivot_root */
 #endif
 	case 21:	/* mount */
 	case 52:	/* umount2 */
@@ -146,6 +154,7 @@ static inline bool bl_is_compat_mount_call(int nr)
 	case 429:	/* move_mount */
 	case 433:	/* fspick */
 	case 442:	/* mount_setattr */
+	case 467:	/* open_tree_attr */
 		return true;
 	default:
 		return false;
@@ -157,11 +166,17 @@ static __always_inline bool bl_in_compat_call(void)
 	return IS_ENABLED(CONFIG_COMPAT) && unlikely(in_compat_syscall());
 }
 
-/* Whether the task is in a system call that works on mounts. */
+/*
+ * Whether the task is in a system call that works on mounts. Threads of the kernel
+ * are in none; those of io_uring have the registers of who made them.
+ */
 static inline bool bl_in_mount_call(void)
 {
-	int nr = syscall_get_nr(current, current_pt_regs());
+	int nr;
 
+	if (current->flags & (PF_KTHREAD | PF_IO_WORKER | PF_USER_WORKER))
+		return false;
+	nr = syscall_get_nr(current, current_pt_regs());
 	return bl_in_compat_call() ? bl_is_compat_mount_call(nr) :
 				     bl_is_mount_call(nr);
 }
