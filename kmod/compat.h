@@ -120,6 +120,7 @@ static inline bool bl_is_mount_call(int nr)
 	case __NR_pivot_root:
 	case __NR_open_tree:
 	case __NR_move_mount:
+	case __NR_fsconfig:
 	case __NR_fspick:
 	case __NR_mount_setattr:
 #ifdef __NR_open_tree_attr
@@ -152,6 +153,7 @@ static inline bool bl_is_compat_mount_call(int nr)
 	case 52:	/* umount2 */
 	case 428:	/* open_tree */
 	case 429:	/* move_mount */
+	case 431:	/* fsconfig */
 	case 433:	/* fspick */
 	case 442:	/* mount_setattr */
 	case 467:	/* open_tree_attr */

@@ -596,6 +596,41 @@ TEST_F(lane, LT4_mounts_of_users)
 	EXPECT_STREQ("", names(d));
 }
 
+/* A filesystem that is put together of paths means the links, too. */
+TEST_F(lane, LT4_layers_of_overlayfs)
+{
+	struct place *p = &self->p;
+	const char *o = path("%s/other", p->back);
+	int fs, mnt;
+
+	DIR_LINK(p);
+	ASSERT_EQ(0, put(path("%s/x", p->b), "x"));
+	ASSERT_EQ(0, ERR(mkdir(o, 0755)));
+	ASSERT_EQ(0, put(path("%s/o", o), "o"));
+	run("modprobe", "overlay", NULL);
+	fs = fsopen("overlay", FSOPEN_CLOEXEC);
+	if (fs < 0)
+		SKIP(return, "no overlayfs here");
+	ASSERT_TRUE(OPENS(p->v));
+	EXPECT_EQ(0, ERR(fsconfig(fs, FSCONFIG_SET_STRING, "lowerdir",
+				  path("%s:%s", p->v, o), 0)));
+	EXPECT_EQ(0, ERR(fsconfig(fs, FSCONFIG_CMD_CREATE, NULL, NULL, 0)));
+	mnt = fsmount(fs, FSMOUNT_CLOEXEC, 0);
+	ASSERT_LE(0, mnt);
+	EXPECT_FALSE(WITHIN(1, in_lane(p->v)));
+	ASSERT_EQ(0, ERR(fchdir(mnt)));
+	EXPECT_STREQ("x", get("x"));
+	EXPECT_STREQ("o", get("o"));
+	ASSERT_EQ(0, ERR(rename(p->b, path("%s/away", p->back))));
+	ASSERT_EQ(0, ERR(mkdir(p->b, 0755)));
+	ASSERT_EQ(0, put(path("%s/y", p->b), "y"));
+	EXPECT_STREQ("y", get("y"));
+	ASSERT_EQ(0, ERR(chdir("/")));
+	close(mnt);
+	close(fs);
+	EXPECT_TRUE(OPENS(p->v));
+}
+
 TEST_F(lane, LT2_in_other_namespaces)
 {
 	struct place *p = &self->p;
