@@ -16,6 +16,7 @@
 #include <linux/compat.h>
 #include <linux/compiler.h>
 #include <linux/dcache.h>
+#include <linux/fanotify.h>
 #include <linux/fs.h>
 #include <linux/mount.h>
 #include <linux/ptrace.h>
@@ -108,7 +109,7 @@ static inline void bl_automount_ref(struct vfsmount *mnt)
 #endif
 }
 
-/* System calls that work on mounts. */
+/* System calls that work on mounts, or may do that. */
 static inline bool bl_is_mount_call(int nr)
 {
 	switch (nr) {
@@ -126,11 +127,22 @@ static inline bool bl_is_mount_call(int nr)
 #ifdef __NR_open_tree_attr
 	case __NR_open_tree_attr:
 #endif
+	case __NR_fanotify_mark:
 		return true;
 	default:
 		return false;
 	}
 }
+
+#if defined(CONFIG_X86_64)
+#define BL_COMPAT_FANOTIFY_MARK	339
+#elif defined(CONFIG_ARM64)
+#define BL_COMPAT_FANOTIFY_MARK	368
+#elif defined(CONFIG_PPC64)
+#define BL_COMPAT_FANOTIFY_MARK	324
+#elif defined(CONFIG_S390)
+#define BL_COMPAT_FANOTIFY_MARK	333
+#endif
 
 /* The same of 32-bit programs; newer numbers are the same everywhere. */
 static inline bool bl_is_compat_mount_call(int nr)
@@ -148,6 +160,9 @@ static inline bool bl_is_compat_mount_call(int nr)
 #elif defined(CONFIG_PPC64)
 	case 22:	/* umount */
 	case 203:	/* pivot_root */
+#endif
+#ifdef BL_COMPAT_FANOTIFY_MARK
+	case BL_COMPAT_FANOTIFY_MARK:
 #endif
 	case 21:	/* mount */
 	case 52:	/* umount2 */
@@ -168,19 +183,38 @@ static __always_inline bool bl_in_compat_call(void)
 	return IS_ENABLED(CONFIG_COMPAT) && unlikely(in_compat_syscall());
 }
 
+static inline bool bl_is_mark_call(int nr, bool compat)
+{
+	if (!compat)
+		return nr == __NR_fanotify_mark;
+#ifdef BL_COMPAT_FANOTIFY_MARK
+	return nr == BL_COMPAT_FANOTIFY_MARK;
+#else
+	return false;
+#endif
+}
+
 /*
  * Whether the task is in a system call that works on mounts. Threads of the kernel
  * are in none; those of io_uring have the registers of who made them.
  */
 static inline bool bl_in_mount_call(void)
 {
+	struct pt_regs *regs = current_pt_regs();
+	bool compat = bl_in_compat_call();
+	unsigned long args[6];
 	int nr;
 
 	if (current->flags & (PF_KTHREAD | PF_IO_WORKER | PF_USER_WORKER))
 		return false;
-	nr = syscall_get_nr(current, current_pt_regs());
-	return bl_in_compat_call() ? bl_is_compat_mount_call(nr) :
-				     bl_is_mount_call(nr);
+	nr = syscall_get_nr(current, regs);
+	if (!(compat ? bl_is_compat_mount_call(nr) : bl_is_mount_call(nr)))
+		return false;
+	if (!bl_is_mark_call(nr, compat))
+		return true;
+	/* What is watched is a mount, or a filesystem, and no file. */
+	syscall_get_arguments(current, regs, args);
+	return args[1] & (FAN_MARK_MOUNT | FAN_MARK_FILESYSTEM);
 }
 
 #endif /* _BINDLINK_COMPAT_H */

@@ -5,6 +5,7 @@
  */
 #include <poll.h>
 #include <sched.h>
+#include <sys/fanotify.h>
 #include <sys/inotify.h>
 #include <sys/mount.h>
 #include <sys/socket.h>
@@ -171,6 +172,42 @@ TEST_F(lane, TR6_what_is_done_at_the_backing_is_seen)
 	ASSERT_EQ(0, put(path("%s/x", p->b), "x"));
 	EXPECT_EQ(1, poll(&poll_in, 1, 10000));
 	close(poll_in.fd);
+}
+
+/* Whoever watches a mount goes on to do so. */
+TEST_F(lane, TR6_marks_of_the_mount)
+{
+	struct place *p = &self->p;
+	struct pollfd event = { .events = POLLIN };
+	const char *x = path("%s/x", p->v);
+	struct fanotify_event_metadata *at;
+	__aligned_u64 buf[512];
+	ssize_t n;
+	int i;
+
+	DIR_LINK(p);
+	ASSERT_EQ(0, put(path("%s/x", p->b), "x"));
+	ASSERT_TRUE(OPENS(p->v));
+	event.fd = fanotify_init(FAN_CLASS_NOTIF | FAN_CLOEXEC | FAN_NONBLOCK,
+				 O_RDONLY);
+	if (event.fd < 0)
+		SKIP(return, "no fanotify here");
+	ASSERT_EQ(0, ERR(fanotify_mark(event.fd, FAN_MARK_ADD | FAN_MARK_MOUNT,
+				       FAN_OPEN, AT_FDCWD, p->v)));
+	for (i = 0; i < 2; i++) {
+		while ((n = read(event.fd, buf, sizeof(buf))) > 0)
+			for (at = (void *)buf; FAN_EVENT_OK(at, n);
+			     at = FAN_EVENT_NEXT(at, n))
+				close(at->fd);
+		EXPECT_STREQ("x", get(x));
+		EXPECT_EQ(1, poll(&event, 1, 2000));
+		/* Its lane closes, if there is one. */
+		ASSERT_EQ(0, ERR(mount("tmpfs", p->v, "tmpfs", 0, NULL)));
+		ASSERT_EQ(0, ERR(umount2(p->v, 0)));
+	}
+	EXPECT_FALSE(WITHIN(1, in_lane(p->v)));
+	close(event.fd);
+	EXPECT_TRUE(OPENS(p->v));
 }
 
 TEST_F(lane, TR8_paths_are_virtual)
