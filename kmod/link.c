@@ -1604,6 +1604,27 @@ struct bl_tree *bl_link_tree(struct bl_link *link)
 	return tree && atomic_inc_not_zero(&tree->sb->s_active) ? tree : NULL;
 }
 
+/*
+ * Keep a tree. Who counts what keeps one takes it that all of that has the root, as
+ * mounts do, see bl_gate_refs().
+ */
+static bool bl_tree_keep(struct bl_tree *tree)
+{
+	lockdep_assert_held(&bl_link_mutex);
+	if (!atomic_inc_not_zero(&tree->sb->s_active))
+		return false;
+	dget(tree->sb->s_root);
+	return true;
+}
+
+static void bl_tree_drop(struct bl_tree *tree)
+{
+	struct super_block *sb = tree->sb;
+
+	dput(sb->s_root);
+	deactivate_super(sb);
+}
+
 /* The tree after @last, NULL for the first, kept alive in its place. */
 static struct bl_tree *bl_tree_next(struct bl_tree *last)
 {
@@ -1613,13 +1634,13 @@ static struct bl_tree *bl_tree_next(struct bl_tree *last)
 	scoped_guard(mutex, &bl_link_mutex) {
 		while ((at = at->next) != &bl_trees) {
 			tree = list_entry(at, struct bl_tree, list);
-			if (atomic_inc_not_zero(&tree->sb->s_active))
+			if (bl_tree_keep(tree))
 				break;
 			tree = NULL;
 		}
 	}
 	if (last)
-		deactivate_super(last->sb);
+		bl_tree_drop(last);
 	return tree;
 }
 
@@ -1635,7 +1656,7 @@ static struct bl_tree *bl_tree_next_at(struct bl_tree *last,
 		hash_for_each_possible(bl_tree_bases, tree, by_base,
 				       bl_base_hash(space, path, len)) {
 			if (passed && bl_tree_is_at(tree, space, path, len) &&
-			    atomic_inc_not_zero(&tree->sb->s_active)) {
+			    bl_tree_keep(tree)) {
 				next = tree;
 				break;
 			}
@@ -1643,7 +1664,7 @@ static struct bl_tree *bl_tree_next_at(struct bl_tree *last,
 		}
 	}
 	if (last)
-		deactivate_super(last->sb);
+		bl_tree_drop(last);
 	return next;
 }
 
