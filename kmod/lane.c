@@ -313,12 +313,26 @@ int bl_lane_path_lookup(struct dentry *dentry, struct vfsmount *mnt,
  * bl_is_lane - whether a mount is that of a lane
  * @mnt: what is mounted on a dentry of a tree
  *
- * Automounts alone have that flag, and nothing else in a tree is one.
+ * Automounts have that flag, but so has what is bound of one by a user.
  */
 bool bl_is_lane(const struct vfsmount *mnt)
 {
-	return (mnt->mnt_flags & MNT_SHRINKABLE) &&
-	       !bl_is_tree(mnt->mnt_sb);
+	const struct bl_lane *lane;
+	const struct bl_bind *bind;
+	bool found = false;
+
+	if (!(mnt->mnt_flags & MNT_SHRINKABLE) || bl_is_tree(mnt->mnt_sb))
+		return false;
+	spin_lock(&bl_lane_lock);
+	list_for_each_entry(lane, &bl_lanes, list) {
+		bind = rcu_dereference_protected(lane->bind,
+						 lockdep_is_held(&bl_lane_lock));
+		found = bind && bind->real.dentry == mnt->mnt_root;
+		if (found)
+			break;
+	}
+	spin_unlock(&bl_lane_lock);
+	return found;
 }
 
 static void bl_lane_put(struct bl_lane *lane)
