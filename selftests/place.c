@@ -596,6 +596,73 @@ void place_dump_mounts(FILE *out)
 	each_mount(mount_seen, &m);
 }
 
+/* Whether a line of mountinfo is of a lane: by its source, and its type. */
+static bool lane_seen(const char *line)
+{
+	const char *rest = strstr(line, " - ");
+	char type[64], source[64];
+
+	return rest && sscanf(rest, " - %63s %63s", type, source) == 2 &&
+	       strcmp(type, "bindlink") && !strcmp(source, "bindlink");
+}
+
+bool in_lane(const char *file)
+{
+	struct statx st;
+	char line[8192];
+	bool in = false;
+	FILE *table;
+
+	if (statx(AT_FDCWD, file, AT_SYMLINK_NOFOLLOW, STATX_MNT_ID, &st))
+		return false;
+	table = fopen("/proc/self/mountinfo", "re");
+	while (!in && table && fgets(line, sizeof(line), table))
+		in = strtoull(line, NULL, 10) == st.stx_mnt_id &&
+		     lane_seen(line);
+	if (table)
+		fclose(table);
+	return in;
+}
+
+int lanes_at(const char *virt)
+{
+	char line[8192], at[4096];
+	FILE *table;
+	int n = 0;
+
+	table = fopen("/proc/self/mountinfo", "re");
+	while (table && fgets(line, sizeof(line), table))
+		n += sscanf(line, "%*s %*s %*s %*s %4095s", at) == 1 &&
+		     !strcmp(at, virt) && lane_seen(line);
+	if (table)
+		fclose(table);
+	return n;
+}
+
+/* Sets a parameter of the module, and returns what it was. */
+static const char *parameter(const char *name, const char *value)
+{
+	const char *file = path("/sys/module/bindlink/parameters/%s", name);
+	const char *text = get(file);
+	int err = write_text(file, value);
+
+	if (err) {
+		fprintf(stderr, "# %s: %s\n", file, strerror(err));
+		abort();
+	}
+	return path("%.*s", (int)strcspn(text, "\n"), text);
+}
+
+const char *lanes_allow(const char *most)
+{
+	return parameter("lanes", most);
+}
+
+const char *lanes_delay(const char *ms)
+{
+	return parameter("lane_delay", ms);
+}
+
 struct points {
 	const char *top;
 	char *all[1024];

@@ -71,6 +71,17 @@ int link_count(const char *dir);
 int mounted(const char *path);
 /* Number of mounts of that type (NULL: of any) at or below @dir (NULL: all). */
 int mount_count(const char *dir, const char *type);
+/* Whether a walk to @file is, at its end, in a lane. */
+bool in_lane(const char *file);
+#define OPENS(file)	WITHIN(20, in_lane(file))
+/* Mounts of lanes at @virt, within reach or not. */
+int lanes_at(const char *virt);
+/*
+ * How many lanes there may be, and for how many milliseconds a link is left alone
+ * before it gets one, from now on. Return what it was.
+ */
+const char *lanes_allow(const char *most);
+const char *lanes_delay(const char *ms);
 /* The table and the bindlink mounts as one string, to compare. */
 const char *state(void);
 
