@@ -48,13 +48,36 @@ const char *faults_make(struct faults *f, const char *fs, bool module_only)
 		return "no fault injection";
 	if (only_the_module(module_only))
 		return "no filter by stack trace in this kernel";
+	snprintf(f->lanes, sizeof(f->lanes), "%s", lanes_allow("0"));
 	return place_make(&f->p, fs, fs);
 }
 
 const char *faults_drop(struct faults *f)
 {
+	faults_nowhere();
 	only_the_module(false);
+	if (*f->lanes)
+		lanes_allow(f->lanes);
 	return place_drop(&f->p);
+}
+
+bool faults_anywhere(unsigned int bytes)
+{
+	return !write_text(FAILSLAB "task-filter", "N") &&
+	       !write_text(FAILSLAB "interval", "1") &&
+	       !write_text(FAILSLAB "times", "1") &&
+	       !write_text(FAILSLAB "space", path("%u", bytes)) &&
+	       !write_text(FAILSLAB "probability", "100");
+}
+
+bool faults_happened(void)
+{
+	return !atoi(get(FAILSLAB "times"));
+}
+
+void faults_nowhere(void)
+{
+	write_text(FAILSLAB "probability", "0");
 }
 
 bool faults_begin(struct faults *f, unsigned int n)

@@ -14,13 +14,15 @@ struct faults {
 	unsigned int turn;
 	unsigned int step;
 	unsigned int injected;
+	char lanes[16];		/* so many were allowed before */
 	char seen[80];
 };
 
 /* Whether the kernel has fault injection. */
 bool faults_possible(void);
 /*
- * @module_only: only those that happen below a function of the module fail.
+ * @module_only: only those that happen below a function of the module fail. There
+ * are no lanes: what is done is done by the tree, and each time the same.
  * Returns NULL, or why there can be no test.
  */
 const char *faults_make(struct faults *f, const char *fs, bool module_only);
@@ -30,6 +32,14 @@ const char *faults_drop(struct faults *f);
 bool faults_begin(struct faults *f, unsigned int n);
 /* Whether none had to fail, because there were not so many. */
 bool faults_end(struct faults *f);
+/*
+ * From here on, in all tasks, the allocation fails that comes after those of so
+ * many bytes. For allocations that happen below a function of the module alone.
+ */
+bool faults_anywhere(unsigned int bytes);
+/* Whether it has happened. */
+bool faults_happened(void);
+void faults_nowhere(void);
 /* Whether a failed allocation may cause that error. */
 bool excused(int err);
 

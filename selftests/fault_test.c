@@ -1148,6 +1148,164 @@ TEST_F_TIMEOUT(fault, SE2_NE1_AN2_covering_a_tree, 900)
 	EXPECT_EQ(0, mount_count(hi, "bindlink"));
 }
 
+/*
+ * Lanes.
+ *
+ * A walk attaches one; all else is done by a work item, where nobody is told
+ * that there is no memory.
+ */
+FIXTURE(fault_lane)
+{
+	struct faults f;
+	char delay[16];
+};
+
+FIXTURE_VARIANT(fault_lane)
+{
+	const char *fs;
+	bool module_only;
+};
+
+FIXTURE_VARIANT_ADD(fault_lane, tmpfs) { .fs = "tmpfs", .module_only = false, };
+FIXTURE_VARIANT_ADD(fault_lane, ext4) { .fs = "ext4", .module_only = true, };
+
+FIXTURE_SETUP(fault_lane)
+{
+	const char *why = faults_make(&self->f, variant->fs,
+				      variant->module_only);
+
+	if (!why && !strcmp(self->f.lanes, "0"))
+		why = "lanes are switched off";
+	if (why)
+		SKIP(return, "%s", why);
+	snprintf(self->delay, sizeof(self->delay), "%s", lanes_delay("1"));
+	ASSERT_EQ(0, ERR(mkdir(self->f.p.v, 0755)));
+	ASSERT_EQ(0, ERR(mkdir(self->f.p.b, 0755)));
+	ASSERT_EQ(0, put(path("%s/x", self->f.p.b), "x"));
+	lanes_allow(self->f.lanes);
+}
+
+FIXTURE_TEARDOWN_PARENT(fault_lane)
+{
+	if (*self->delay)
+		lanes_delay(self->delay);
+	EXPECT_EQ(NULL, faults_drop(&self->f));
+}
+
+/* Its lane is open, and nobody has come by yet. */
+static int an_open_lane(struct place *p)
+{
+	int err = no_link(p);
+
+	/* Walks that make it do not find it open. */
+	lanes_delay("50");
+	err = err ?: -link_make(p->v, p->b);
+	err = err ?: ERR(stat(path("%s/x", p->v), &st));
+	usleep(200000);
+	return err;
+}
+
+TEST_F_TIMEOUT(fault_lane, SE2_attaching_a_lane, 900)
+{
+	struct faults *f = &self->f;
+	const char *v = f->p.v, *x = path("%s/x", v);
+	unsigned int n, idle = 0;
+	bool through = false;
+	int early, err = 0;
+
+	for (n = 1; n < 1000 && !through;) {
+		ASSERT_EQ(0, an_open_lane(&f->p));
+		early = lanes_at(v);
+		ASSERT_TRUE(faults_begin(f, n));
+		err = ERR(stat(x, &st));
+		through = faults_end(f);
+		EXPECT_TRUE(excused(err))
+			TH_LOG("allocation %u fails: %s", n, strerror(err));
+		f->injected += !through;
+		/* It was open too early, or is not yet. */
+		if ((early || (through && !lanes_at(v))) && idle++ < 50)
+			through = false;
+		else
+			n++;
+		EXPECT_STREQ("x", get(x));
+		EXPECT_STREQ("x", names(v));
+		EXPECT_EQ(1, mounted(v));
+		if (_metadata->exit_code)
+			return;
+	}
+	EXPECT_TRUE(through);
+	EXPECT_EQ(0, err);
+	TH_LOG("%u allocations failed, %u times it was not open", f->injected,
+	       idle);
+	EXPECT_LT(5, f->injected);
+	EXPECT_TRUE(in_lane(v));
+	EXPECT_EQ(0, link_drop(v));
+	EXPECT_EQ(0, mount_count(f->p.top, NULL));
+}
+
+/* On tmpfs not each allocation fails: most are those of any link. */
+TEST_F_TIMEOUT(fault_lane, SE2_making_a_link_that_has_a_lane, 900)
+{
+	struct faults *f = &self->f;
+	const char *v = f->p.v, *x = path("%s/x", v);
+	unsigned int n, step = variant->module_only ? 1 : 7;
+	bool through = false;
+	int err = 0;
+
+	for (n = 1; n < 3000 && !through; n += step) {
+		ASSERT_EQ(0, no_link(&f->p));
+		ASSERT_TRUE(faults_begin(f, n));
+		err = -link_make(v, f->p.b) ?: ERR(stat(x, &st));
+		through = faults_end(f);
+		EXPECT_TRUE(excused(err))
+			TH_LOG("allocation %u fails: %s", n, strerror(err));
+		EXPECT_TRUE(consistent(&f->p));
+		EXPECT_STREQ(mounted(v) ? "x" : "!ENOENT", get(x));
+		f->injected += !through;
+		if (_metadata->exit_code)
+			return;
+	}
+	EXPECT_TRUE(through);
+	EXPECT_EQ(0, err);
+	TH_LOG("%u allocations failed", f->injected);
+	EXPECT_TRUE(OPENS(v));
+	EXPECT_EQ(0, link_drop(v));
+	EXPECT_EQ(0, mount_count(f->p.top, NULL));
+}
+
+/* What fails there for once is done later. */
+TEST_F_TIMEOUT(fault_lane, SE2_opening_a_lane, 900)
+{
+	struct faults *f = &self->f;
+	const char *x = path("%s/x", f->p.v);
+	bool happened = true;
+	unsigned int bytes;
+
+	if (!variant->module_only)
+		SKIP(return, "all else would fail, too");
+	lanes_delay("20");
+	for (bytes = 0; bytes < 65536 && happened; bytes += 64) {
+		ASSERT_EQ(0, no_link(&f->p));
+		ASSERT_EQ(0, link_make(f->p.v, f->p.b));
+		ASSERT_EQ(0, ERR(stat(x, &st)));
+		ASSERT_TRUE(faults_anywhere(bytes));
+		happened = WITHIN(1, faults_happened());
+		faults_nowhere();
+		f->injected += happened;
+		EXPECT_STREQ("x", get(x));
+		EXPECT_TRUE(OPENS(f->p.v))
+			TH_LOG("what comes after %u bytes fails", bytes);
+		EXPECT_STREQ("x", get(x));
+		if (_metadata->exit_code)
+			return;
+	}
+	EXPECT_FALSE(happened);
+	TH_LOG("%u allocations failed", f->injected);
+	EXPECT_LT(2, f->injected);
+	EXPECT_EQ(0, link_drop(f->p.v));
+	EXPECT_EQ(0, mount_count(f->p.top, NULL));
+}
+
 int main(int argc, char **argv)
 {
 	if (!faults_possible())
