@@ -1243,9 +1243,10 @@ static void bl_gate_take(struct bl_lane *lane, struct dentry *gate)
 static bool bl_lane_open(struct bl_lane *lane, struct dentry *gate,
 			 struct bl_bind *bind)
 {
+	bool root = gate == gate->d_sb->s_root;
+	bool before, unused = false, open = false;
 	struct bl_pass *pass;
 	struct bl_bind *old;
-	bool open = false;
 	int i;
 
 	/* What nobody lets go of is not for others to wait for. */
@@ -1291,7 +1292,13 @@ static bool bl_lane_open(struct bl_lane *lane, struct dentry *gate,
 			spin_unlock(&bl_lane_lock);
 			break;
 		}
-		open = bl_gate_unused(lane, gate);
+		/*
+		 * A mount that comes or goes keeps the tree for a moment in
+		 * which it does not have the root: once is not enough there.
+		 */
+		before = unused || !root;
+		unused = bl_gate_unused(lane, gate);
+		open = before && unused;
 		if (open) {
 			refcount_inc(&bind->ref);
 			old = rcu_replace_pointer(lane->bind, bind, true);
