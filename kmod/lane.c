@@ -167,6 +167,7 @@ static DECLARE_WAIT_QUEUE_HEAD(bl_lane_wait);
 
 static unsigned int bl_lane_max = 256;
 static bool bl_lanes_over;	/* the module goes; kernel_param_lock() */
+static bool bl_lanes_more;	/* links that have none may have one now */
 
 static void bl_lane_work(struct work_struct *work);
 static DECLARE_DELAYED_WORK(bl_lanes_work, bl_lane_work);
@@ -1457,11 +1458,37 @@ static unsigned long bl_lane_due(const struct bl_lane *lane)
 	return max_t(long, left, 1);
 }
 
+/*
+ * There may be more lanes than before. Whoever comes to a link that was followed
+ * already does not offer it.
+ */
+static void bl_lanes_offer(void)
+{
+	struct bl_link *link, *next;
+	struct bl_bind *bind;
+
+	if (READ_ONCE(bl_lane_count) >= READ_ONCE(bl_lane_max))
+		return;
+	for (link = bl_link_next(0); link; link = next) {
+		bind = rcu_access_pointer(link->bind) ? bl_bind_get(link) : NULL;
+		if (!IS_ERR_OR_NULL(bind)) {
+			if (!bind->error && d_is_dir(bind->real.dentry))
+				bl_lane_offer(link);
+			bl_bind_put(bind);
+		}
+		next = bl_link_next(link->id);
+		bl_link_put(link);
+		cond_resched();
+	}
+}
+
 static void bl_lane_work(struct work_struct *work)
 {
 	unsigned long due, next = 0;
 	struct bl_lane *lane;
 
+	if (xchg(&bl_lanes_more, false))
+		bl_lanes_offer();
 	for (lane = bl_lane_next(NULL); lane; lane = bl_lane_next(lane)) {
 		if (READ_ONCE(bl_lane_count) > READ_ONCE(bl_lane_max)) {
 			spin_lock(&bl_lane_lock);
@@ -1754,10 +1781,19 @@ void bl_lanes_exit(void)
 static int bl_lane_max_set(const char *value, const struct kernel_param *param)
 {
 	int err = param_set_uint_minmax(value, param, 0, 4096);
+	struct bl_link *link;
 
-	if (!err && !bl_lanes_over && !list_empty(&bl_lanes))
+	if (err || bl_lanes_over)
+		return err;
+	/* None while the module is loaded. */
+	link = bl_link_next(0);
+	if (link) {
+		WRITE_ONCE(bl_lanes_more, true);
+		bl_link_put(link);
+	}
+	if (link || !list_empty(&bl_lanes))
 		bl_lane_kick(0);
-	return err;
+	return 0;
 }
 
 static const struct kernel_param_ops bl_lane_max_ops = {

@@ -773,6 +773,20 @@ TEST_F(lane, LANES_can_be_switched_off)
 	EXPECT_STREQ("", names(p->v));
 	EXPECT_FALSE(WITHIN(1, in_lane(p->v)));
 	lanes_allow(before);
+	ASSERT_TRUE(OPENS(p->v));
+	/* Whoever is in it stays, and there is no second one meanwhile. */
+	ASSERT_EQ(0, ERR(chdir(p->v)));
+	lanes_allow("0");
+	EXPECT_TRUE(WITHIN(5, !in_lane(p->v)));
+	lanes_allow(before);
+	EXPECT_FALSE(WITHIN(2, in_lane(p->v)));
+	EXPECT_EQ(1, lanes_at(p->v));
+	EXPECT_EQ(0, put("x", "x"));
+	EXPECT_STREQ("x", names(p->v));
+	ASSERT_EQ(0, ERR(chdir("/")));
+	ASSERT_TRUE(OPENS(p->v));
+	EXPECT_EQ(1, lanes_at(p->v));
+	EXPECT_STREQ("x", names(p->v));
 }
 
 TEST_F(lane, WR4_rmdir)
