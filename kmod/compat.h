@@ -183,6 +183,16 @@ static __always_inline bool bl_in_compat_call(void)
 	return IS_ENABLED(CONFIG_COMPAT) && unlikely(in_compat_syscall());
 }
 
+/* The same for one that has a small number, which those of x32 have not. */
+static __always_inline bool bl_in_compat_small_call(void)
+{
+#ifdef CONFIG_X86_64
+	return unlikely(in_ia32_syscall());
+#else
+	return bl_in_compat_call();
+#endif
+}
+
 static inline bool bl_is_mark_call(int nr, bool compat)
 {
 	if (!compat)

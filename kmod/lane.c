@@ -445,7 +445,7 @@ static __always_inline bool bl_in_other_call(void)
 {
 	unsigned int nr = syscall_get_nr(current, current_pt_regs());
 
-	return likely(nr < 512 && !bl_in_compat_call() &&
+	return likely(nr < 512 && !bl_in_compat_small_call() &&
 		      !test_bit(nr, bl_mount_calls));
 }
 
