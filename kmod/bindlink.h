@@ -926,6 +926,8 @@ static inline bool bl_is_way(const struct inode *inode)
 
 struct inode *bl_inode_get(struct super_block *sb, struct bl_mnt *mnt,
 			   struct inode *real);
+unsigned int bl_inode_users(struct super_block *sb, struct bl_mnt *mnt,
+			    struct inode *real);
 struct inode *bl_inode_claim(struct dentry *dentry, struct bl_mnt *mnt,
 			     struct inode *real);
 void bl_inode_unclaim(struct dentry *dentry, struct inode *inode);
@@ -1163,6 +1165,17 @@ extern const struct dentry_operations bl_root_dops;
 static inline bool bl_link_merges(const struct bl_link *link)
 {
 	return link->flags & BINDLINK_FLAG_MERGED;
+}
+
+/**
+ * bl_link_lane - whether a link may have a lane
+ * @link: link
+ * @mode: what kind of file it leads to, or is seen as
+ */
+static inline bool bl_link_lane(const struct bl_link *link, umode_t mode)
+{
+	return S_ISDIR(mode) ||
+	       (S_ISREG(mode) && (link->flags & BINDLINK_FLAG_NATIVE));
 }
 
 /**

@@ -109,7 +109,7 @@ struct bl_bind *bl_root_get(struct bl_tree *tree, bool *merged)
 	if (link) {
 		bind = bl_bind_get(link);
 		merges = bl_link_merges(link);
-		if (tree->is_dir)
+		if (bl_link_lane(link, tree->is_dir ? S_IFDIR : S_IFREG))
 			bl_lane_offer(link);
 		bl_link_put(link);
 		if (IS_ERR(bind))
@@ -1412,7 +1412,7 @@ static struct bl_node *bl_node_linked(struct dentry *dentry,
 	}
 	if (node->mnt)
 		bl_tree_stack(dentry->d_sb, node->mnt->mnt->mnt_sb);
-	if (node->inode && S_ISDIR(node->inode->i_mode))
+	if (node->inode && bl_link_lane(at->link, node->inode->i_mode))
 		bl_lane_offer(at->link);
 	return node;
 }

@@ -871,6 +871,25 @@ struct inode *bl_inode_get(struct super_block *sb, struct bl_mnt *mnt,
 	return inode;
 }
 
+/**
+ * bl_inode_users - how many references an inode of a tree has
+ * @sb: the tree
+ * @mnt: private mount through which @real is used
+ * @real: inode below, no directory
+ *
+ * Return: 0 also where there is no such inode.
+ */
+unsigned int bl_inode_users(struct super_block *sb, struct bl_mnt *mnt,
+			    struct inode *real)
+{
+	struct bl_inode_key key = { .real = real, .mnt = mnt };
+	struct inode *inode;
+
+	guard(rcu)();
+	inode = find_inode_rcu(sb, bl_inode_hash(real), bl_inode_test, &key);
+	return inode ? atomic_read(&inode->i_count) : 0;
+}
+
 /* An inode for a directory below that is found by nobody. */
 static struct inode *bl_inode_new(struct super_block *sb, struct bl_mnt *mnt,
 				  struct inode *real)

@@ -29,6 +29,11 @@
  * disturbed. Another directory gets a lane at that gate only when nothing is
  * mounted there any more.
  *
+ * So it is with a link to a regular file, if it was made with
+ * BINDLINK_FLAG_NATIVE: a file has no names in it, but is open without its gate
+ * being in use, see bl_gate_opened(); and whoever watches the directory that the
+ * name is in expects to hear of it, see bl_gate_watched().
+ *
  * What mount(2) and the like are asked to do is done to the tree: whoever
  * unmounts what carries a link means the link. ->d_manage() is not told what a
  * walk is for, so it looks which system call it is in.
@@ -118,8 +123,9 @@ struct bl_pass {
  *	lets go of a dentry says so first, see bl_lane_release()
  * @bind: what is or was mounted at the gate, with a reference; RCU. NULL when
  *	nothing is
- * @pass: for walks to @gate, or NULL: then they look at @bind; RCU. Where @gate
- *	is the root of a tree, that has it, too.
+ * @pass: for walks to @gate, or NULL: then they look at @bind, as they always do
+ *	where there is more to look at; RCU. Where @gate is the root of a tree,
+ *	that has it, too.
  * @seen: directory that the link was found to lead to, only compared
  * @user: of what is at @gate or below it, what was in use when it was about to be
  *	opened last, or NULL; only compared, and by the work item
@@ -390,6 +396,21 @@ static __always_inline bool bl_lane_fits(const struct vfsmount *mnt,
 	return likely(!((mnt->mnt_flags ^ bind->mnt->flags) & BL_LANE_FLAGS));
 }
 
+/* Whether @gate is that of a file that is seen in a directory of the tree. */
+static bool bl_gate_in_dir(const struct dentry *gate)
+{
+	return !d_is_dir(gate) && gate != gate->d_sb->s_root;
+}
+
+/*
+ * Whether somebody may watch that directory. What is done to the file in the lane
+ * is done in another one.
+ */
+static bool bl_gate_watched(const struct dentry *gate)
+{
+	return bl_gate_in_dir(gate) && fsnotify_sb_has_watchers(gate->d_sb);
+}
+
 /* What @lane is open for, if that is proved by all that there is to look at. */
 static noinline const struct bl_bind *bl_lane_valid(const struct bl_lane *lane)
 {
@@ -419,7 +440,8 @@ static noinline int bl_lane_pass_other(const struct path *path)
 	lane = bl_lane_at(gate);
 	if (lane && READ_ONCE(lane->state) == BL_LANE_OPEN) {
 		bind = bl_lane_valid(lane);
-		if (!bind || bl_in_mount_call() || bl_lane_task_find())
+		if (!bind || bl_gate_watched(gate) || bl_in_mount_call() ||
+		    bl_lane_task_find())
 			return -ECHILD;
 		if (bl_lane_fits(path->mnt, bind))
 			return 0;
@@ -466,13 +488,14 @@ static __always_inline bool bl_pass_serves(const struct path *path,
 		      !READ_ONCE(bl_lane_task_count) && bl_in_other_call());
 }
 
-/* A new pass for @bind, or NULL. */
-static struct bl_pass *bl_pass_make(const struct bl_bind *bind)
+/* A new pass for @bind at @gate, or NULL. */
+static struct bl_pass *bl_pass_make(const struct bl_bind *bind,
+				    const struct dentry *gate)
 {
 	const struct bl_basis *basis = bind->basis;
 	struct bl_pass *pass;
 
-	if (!basis || basis->ends != 1)
+	if (!basis || basis->ends != 1 || bl_gate_in_dir(gate))
 		return NULL;
 	pass = kmalloc(sizeof(*pass), GFP_KERNEL_ACCOUNT);
 	if (!pass)
@@ -589,6 +612,13 @@ static void bl_lane_close(struct bl_lane *lane, unsigned long delay)
 	bl_lane_kick(min_t(unsigned long, delay, BL_LANE_SOON));
 }
 
+/* Whether @link never gets a lane, whatever it leads to. */
+static bool bl_lane_barred(const struct bl_link *link)
+{
+	return (link->flags & ~BINDLINK_FLAG_NATIVE) || link->nr_exceptions ||
+	       !link->watch;
+}
+
 /* Whether the rules have just @link at its name, and nothing below it. */
 static bool bl_lane_ruled(struct bl_link *link, struct super_block *sb)
 {
@@ -601,20 +631,29 @@ static bool bl_lane_ruled(struct bl_link *link, struct super_block *sb)
 	return rule.link == link && !rule.below;
 }
 
-/* Whether @bind, which @link shows in the tree @sb, may have a lane. */
-static bool bl_lane_may(struct bl_link *link, struct super_block *sb,
+/* Whether what @link leads to can be mounted as it is. */
+static bool bl_lane_mountable(const struct bl_link *link,
+			      const struct dentry *real)
+{
+	if (real->d_flags & (DCACHE_MANAGE_TRANSIT | DCACHE_NEED_AUTOMOUNT))
+		return false;
+	/* Not what is no file but something that the kernel has a name for. */
+	return bl_link_lane(link, d_inode(real)->i_mode) &&
+	       (d_is_dir(real) || !real->d_op || !real->d_op->d_dname);
+}
+
+/* Whether @bind, which @link shows at @gate, may have a lane. */
+static bool bl_lane_may(struct bl_link *link, const struct dentry *gate,
 			const struct bl_bind *bind)
 {
-	const struct dentry *real = bind->real.dentry;
-
-	return !link->flags && !link->nr_exceptions && bind->basis &&
-	       !bind->error && d_is_dir(real) && !bind->inner &&
-	       !bind->merged && bind->bare &&
+	return !bl_lane_barred(link) && bind->basis && !bind->error &&
+	       !bind->inner && !bind->merged && bind->bare &&
 	       !bl_mnt_masked(bind->mnt) &&
 	       !is_idmapped_mnt(bind->mnt->mnt) &&
-	       !(real->d_flags & (DCACHE_MANAGE_TRANSIT |
-				  DCACHE_NEED_AUTOMOUNT)) &&
-	       bl_lane_ruled(link, sb);
+	       bl_lane_mountable(link, bind->real.dentry) &&
+	       /* The root of a tree does not become a directory, nor a file. */
+	       d_is_dir(gate) == d_is_dir(bind->real.dentry) &&
+	       !bl_gate_watched(gate) && bl_lane_ruled(link, gate->d_sb);
 }
 
 static bool bl_lane_same(const struct bl_bind *a, const struct bl_bind *b)
@@ -641,24 +680,24 @@ static struct bl_bind *bl_lane_bind(struct bl_lane *lane)
  * open for, with a reference, or NULL if it is closed now.
  */
 static struct bl_bind *bl_lane_renew(struct bl_lane *lane,
-				     struct super_block *sb)
+				     const struct dentry *gate)
 {
 	struct bl_bind *old = bl_lane_bind(lane), *bind;
 	struct bl_pass *pass;
 	bool open;
 
-	if (!old || bl_bind_valid(old))
+	if (!old || (bl_bind_valid(old) && !bl_gate_watched(gate)))
 		return old;
 	bind = bl_bind_renew(lane->link);
 	if (IS_ERR(bind) || !bl_lane_same(old, bind) ||
-	    !bl_lane_may(lane->link, sb, bind)) {
+	    !bl_lane_may(lane->link, gate, bind)) {
 		if (!IS_ERR(bind))
 			bl_bind_put(bind);
 		bl_bind_put(old);
 		bl_lane_close(lane, BL_LANE_QUIET);
 		return NULL;
 	}
-	pass = bl_pass_make(bind);
+	pass = bl_pass_make(bind, gate);
 	spin_lock(&bl_lane_lock);
 	open = lane->state == BL_LANE_OPEN;
 	if (open && rcu_access_pointer(lane->bind) == old) {
@@ -857,7 +896,7 @@ static int bl_lane_enter(struct bl_lane *lane, const struct path *path)
 	if (bl_works_on_mounts())
 		return bl_lane_retreat(lane, path) ? 0 : -EISDIR;
 	for (;;) {
-		bind = bl_lane_renew(lane, path->dentry->d_sb);
+		bind = bl_lane_renew(lane, path->dentry);
 		if (!bind)
 			return -EISDIR;
 		if (!bl_lane_fits(path->mnt, bind))
@@ -978,8 +1017,7 @@ void bl_lane_offer(struct bl_link *link)
 {
 	struct bl_lane *lane;
 
-	if (rcu_access_pointer(link->lane) || link->flags || !link->watch ||
-	    link->nr_exceptions ||
+	if (rcu_access_pointer(link->lane) || bl_lane_barred(link) ||
 	    READ_ONCE(bl_lane_count) >= READ_ONCE(bl_lane_max))
 		return;
 	lane = kzalloc(sizeof(*lane), GFP_KERNEL_ACCOUNT);
@@ -1082,7 +1120,8 @@ static struct dentry *bl_lane_gate(struct bl_lane *lane,
 		gate = dget((*tree)->sb->s_root);
 	else
 		gate = NULL;
-	if (gate && !d_is_dir(gate)) {
+	if (gate && (d_is_negative(gate) ||
+		     !bl_link_lane(link, d_inode(gate)->i_mode))) {
 		dput(gate);
 		gate = NULL;
 	}
@@ -1111,13 +1150,36 @@ static int bl_gate_refs(const struct bl_lane *lane, const struct dentry *gate)
 	return refs;
 }
 
-/* Whether nobody has @gate or anything below it. */
+/*
+ * Whether the file that @bind shows is open in the tree of @gate, where nobody has
+ * that. The root of a tree is opened as another dentry; and the name of a link
+ * may have had another one, or the file another name.
+ */
+static bool bl_gate_opened(const struct dentry *gate,
+			   const struct bl_bind *bind)
+{
+	unsigned int refs = gate != gate->d_sb->s_root;
+
+	if (d_is_dir(gate))
+		return false;
+	/*
+	 * Who has opened it had the gate at that time. Pairs with the xchg() by
+	 * which that dentry is kept, and bl_tree_unopen().
+	 */
+	smp_rmb();
+	return bl_inode_users(gate->d_sb, bind->mnt,
+			      d_inode(bind->real.dentry)) != refs;
+}
+
+/* Whether nobody has @gate or anything below it, or the file that @bind shows. */
 static bool bl_gate_unused(const struct bl_lane *lane,
-			   const struct dentry *gate)
+			   const struct dentry *gate,
+			   const struct bl_bind *bind)
 {
 	int refs = bl_gate_refs(lane, gate);
 
 	return hlist_empty(&gate->d_children) && d_count(gate) == refs &&
+	       !bl_gate_opened(gate, bind) &&
 	       !fsnotify_sb_has_watchers(gate->d_sb);
 }
 
@@ -1284,10 +1346,14 @@ static bool bl_lane_open(struct bl_lane *lane, struct dentry *gate,
 	 */
 	if (!lane->user)
 		shrink_dcache_parent(gate);
-	pass = bl_pass_make(bind);
+	/* A file has nothing below it, but may have other names in the tree. */
+	if (!lane->user && !d_is_dir(gate))
+		d_prune_aliases(d_inode(gate));
+	pass = bl_pass_make(bind, gate);
 	for (i = 0; !lane->user && !open && i < BL_LANE_TRIES; i++) {
 		if (i)
 			fsleep(1000);
+		bl_tree_unopen(bl_tree(gate->d_sb));
 		spin_lock(&bl_lane_lock);
 		if (lane->state != BL_LANE_OPENING) {
 			spin_unlock(&bl_lane_lock);
@@ -1298,7 +1364,7 @@ static bool bl_lane_open(struct bl_lane *lane, struct dentry *gate,
 		 * which it does not have the root: once is not enough there.
 		 */
 		before = unused || !root;
-		unused = bl_gate_unused(lane, gate);
+		unused = bl_gate_unused(lane, gate, bind);
 		open = before && unused;
 		if (open) {
 			refcount_inc(&bind->ref);
@@ -1353,7 +1419,7 @@ static bool bl_lane_try(struct bl_lane *lane)
 		if (!same)
 			lane->delay = BL_LANE_QUIET;
 		else if (bl_gate_shows(gate, bind) &&
-			 bl_lane_may(lane->link, gate->d_sb, bind))
+			 bl_lane_may(lane->link, gate, bind))
 			bl_lane_open(lane, gate, bind);
 		bl_bind_put(bind);
 	}
@@ -1472,7 +1538,8 @@ static void bl_lanes_offer(void)
 	for (link = bl_link_next(0); link; link = next) {
 		bind = rcu_access_pointer(link->bind) ? bl_bind_get(link) : NULL;
 		if (!IS_ERR_OR_NULL(bind)) {
-			if (!bind->error && d_is_dir(bind->real.dentry))
+			if (!bind->error &&
+			    bl_link_lane(link, d_inode(bind->real.dentry)->i_mode))
 				bl_lane_offer(link);
 			bl_bind_put(bind);
 		}

@@ -1193,6 +1193,23 @@ out:
 	return err;
 }
 
+/* A link of which more is asked than the backing alone never has a lane. */
+static int bl_plan_flags(const struct bl_plan *plan, struct bl_why *why)
+{
+	if (!(plan->flags & BINDLINK_FLAG_NATIVE))
+		return 0;
+	if (plan->flags & BINDLINK_FLAG_READ_ONLY)
+		return bl_refuse(why, BINDLINK_A_LINK_FLAGS, -EINVAL,
+				 "a read-only link cannot be native");
+	if (plan->flags & BINDLINK_FLAG_MERGED)
+		return bl_refuse(why, BINDLINK_A_LINK_FLAGS, -EINVAL,
+				 "a merged link cannot be native");
+	if (plan->nr_exceptions)
+		return bl_refuse_exception(why, 0, -EINVAL,
+					   "a native link cannot have exceptions");
+	return 0;
+}
+
 /**
  * bl_plan_init - validate a link that is to be made
  * @plan: result, for bl_plan_destroy() whatever is returned; zero but for the
@@ -1222,6 +1239,9 @@ int bl_plan_init(struct bl_plan *plan, const char *virtual,
 		return -ENOMEM;
 	get_fs_root(current->fs, &plan->root);
 
+	err = bl_plan_flags(plan, why);
+	if (err)
+		return err;
 	why->attr = BINDLINK_A_LINK_BACKING;
 	err = bl_path_normalize(backing, plan->backing, PATH_MAX, &why->msg);
 	if (err)

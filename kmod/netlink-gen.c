@@ -14,7 +14,7 @@
 static const struct nla_policy bindlink_link_plan_nl_policy[BINDLINK_A_LINK_ATTACH + 1] = {
 	[BINDLINK_A_LINK_VIRTUAL] = { .type = NLA_NUL_STRING, },
 	[BINDLINK_A_LINK_BACKING] = { .type = NLA_NUL_STRING, },
-	[BINDLINK_A_LINK_FLAGS] = NLA_POLICY_MASK(NLA_U32, 0x3),
+	[BINDLINK_A_LINK_FLAGS] = NLA_POLICY_MASK(NLA_U32, 0x7),
 	[BINDLINK_A_LINK_EXCEPTION] = { .type = NLA_STRING, },
 	[BINDLINK_A_LINK_ATTACH] = NLA_POLICY_MAX(NLA_U32, 2),
 };
@@ -23,7 +23,7 @@ static const struct nla_policy bindlink_link_plan_nl_policy[BINDLINK_A_LINK_ATTA
 static const struct nla_policy bindlink_link_new_nl_policy[BINDLINK_A_LINK_TREE_FD + 1] = {
 	[BINDLINK_A_LINK_VIRTUAL] = { .type = NLA_NUL_STRING, },
 	[BINDLINK_A_LINK_BACKING] = { .type = NLA_NUL_STRING, },
-	[BINDLINK_A_LINK_FLAGS] = NLA_POLICY_MASK(NLA_U32, 0x3),
+	[BINDLINK_A_LINK_FLAGS] = NLA_POLICY_MASK(NLA_U32, 0x7),
 	[BINDLINK_A_LINK_EXCEPTION] = { .type = NLA_STRING, },
 	[BINDLINK_A_LINK_ATTACH] = NLA_POLICY_MAX(NLA_U32, 2),
 	[BINDLINK_A_LINK_TREE_FD] = NLA_POLICY_MIN(NLA_S32, 0),

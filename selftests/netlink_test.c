@@ -285,7 +285,7 @@ TEST_F(netlink, SE1_attributes_of_no_right_form)
 TEST_F(netlink, SE1_numbers_of_no_right_form)
 {
 	struct place *p = &self->p;
-	static const uint32_t flags[] = { 4, 8, 0x80000000, 0xfffffffc };
+	static const uint32_t flags[] = { 8, 16, 0x80000000, 0xfffffff8 };
 	unsigned int i;
 	uint32_t at;
 

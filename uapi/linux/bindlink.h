@@ -15,10 +15,14 @@
  * @BINDLINK_FLAG_READ_ONLY: Nothing in the backing path can be changed through
  *   the link.
  * @BINDLINK_FLAG_MERGED: The backing directory is shown over the original one.
+ * @BINDLINK_FLAG_NATIVE: Where the backing path is a regular file the link may
+ *   have a lane, as it may without this flag where that is a directory. Not
+ *   with another flag, nor with exceptions.
  */
 enum bindlink_flag {
 	BINDLINK_FLAG_READ_ONLY = 1,
 	BINDLINK_FLAG_MERGED = 2,
+	BINDLINK_FLAG_NATIVE = 4,
 };
 
 /**
