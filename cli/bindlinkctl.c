@@ -33,6 +33,7 @@ enum {
 	OPTION_MERGE,
 	OPTION_EXCEPTION,
 	OPTION_ATTACH,
+	OPTION_NATIVE,
 	OPTION_JSON,
 	OPTION_HELP,
 	OPTION_VERSION,
@@ -43,6 +44,7 @@ static const struct option create_options[] = {
 	{ "merge", no_argument, NULL, OPTION_MERGE },
 	{ "exception", required_argument, NULL, OPTION_EXCEPTION },
 	{ "attach", required_argument, NULL, OPTION_ATTACH },
+	{ "native", no_argument, NULL, OPTION_NATIVE },
 	{ "json", no_argument, NULL, OPTION_JSON },
 	{ "help", no_argument, NULL, OPTION_HELP },
 	{ }
@@ -92,6 +94,10 @@ static const char usage[] =
 "                             is auto: VIRTUAL if it exists and is a directory\n"
 "                             or not, as BACKING is; else the parent. What is\n"
 "                             part of a link already needs neither.\n"
+"  --native                   where BACKING is a file let the kernel mount it at\n"
+"                             VIRTUAL, as it does with a directory anyway, so\n"
+"                             that the link costs next to nothing; not with\n"
+"                             --read-only, --merge or --exception\n"
 "Options of all:\n"
 "  --json                     print JSON, and errors as JSON too\n"
 "  --help                     print this\n"
@@ -575,6 +581,9 @@ static int read_arguments(const struct command *command,
 				return misuse(command->name,
 					      "--attach takes auto, path or parent",
 					      optarg);
+			break;
+		case OPTION_NATIVE:
+			create->flags |= BINDLINK_FLAG_NATIVE;
 			break;
 		case OPTION_JSON:
 			arguments->json = true;

@@ -178,6 +178,7 @@ static const struct {
 } flag_names[] = {
 	{ BINDLINK_FLAG_READ_ONLY, "read-only" },
 	{ BINDLINK_FLAG_MERGED, "merged" },
+	{ BINDLINK_FLAG_NATIVE, "native" },
 };
 
 #define FLAG_COUNT	(sizeof(flag_names) / sizeof(flag_names[0]))

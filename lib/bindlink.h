@@ -127,6 +127,12 @@ const char *bindlink_message(const struct bindlink *handle);
  * place. If the parent of @virtual_path carries it, what is mounted below that
  * stays where it is; on shared mounts, as copies.
  *
+ * With BINDLINK_FLAG_NATIVE a link whose backing path is a regular file may be
+ * followed by way of a mount of that file, as a link to a directory is without
+ * asking, once it was left alone for a moment: opening it costs what it costs at
+ * the backing path then. What is seen is the same, but for what lies in that file
+ * being a mount point of its own, see bindlink(7).
+ *
  * To enter other namespaces this function, as bindlink_remove(), makes threads,
  * which have ended when it returns. Those of the program notice nothing.
  *
@@ -140,8 +146,10 @@ const char *bindlink_message(const struct bindlink *handle);
  *			is not a directory; or BINDLINK_FLAG_MERGED with
  *			something that is not a directory
  *	-EINVAL		@virtual_path is "/", @flags has unknown bits, an
- *			exception is not below @virtual_path, or there are
- *			exceptions and @virtual_path does not exist
+ *			exception is not below @virtual_path, there are
+ *			exceptions and @virtual_path does not exist, or
+ *			BINDLINK_FLAG_NATIVE comes with exceptions or with
+ *			another flag
  *	-EBUSY		something is mounted at @virtual_path, in a directory
  *			that carries other links
  *	-EOPNOTSUPP	the kernel module cannot make such a link
