@@ -7,7 +7,7 @@
 # shellcheck source=selftests/tap.sh
 . "$(dirname "$0")/tap.sh"
 
-plan 21
+plan 22
 cd "$work" || exit 1
 mkdir v b other
 echo backing >b/x
@@ -169,8 +169,31 @@ esac
 try 0 bindlinkctl remove v
 rmdir v/keep v/also
 
+begin AP3_native
+refused "$work/f" create --native --read-only "$work/f" "$work/g"
+expect_match "why" "*read-only*native*" "$err"
+refused "$work/v" create --native --merge "$work/v" "$work/b"
+expect_match "why" "*merged*native*" "$err"
+refused "$work/v/keep" create --native --exception "$work/v/keep" "$work/v" \
+	"$work/b"
+expect_match "why" "*native*exceptions*" "$err"
+try 0 bindlinkctl create --native f g
+try 0 bindlinkctl list
+expect_match "that it is one" "*$work/f*$work/g*native*" "$out"
+try 0 bindlinkctl list --json
+json "$out"
+expect_match "that it is one" '*"native"*' "$out"
+try 0 bindlinkctl show f
+expect_match "that it is one" "*native*" "$out"
+try 0 bindlinkctl show --json f
+json "$out"
+expect_match "that it is one" '*"native"*' "$out"
+expect "through the link" "$(cat g)" "$(cat f)"
+try 0 bindlinkctl remove f
+
 begin AP3_kinds_and_carriers_by_option
-for option in --merge "--read-only --merge" "--attach path" "--attach auto"; do
+for option in --merge "--read-only --merge" "--attach path" "--attach auto" \
+	--native; do
 	# shellcheck disable=SC2086	# words they are
 	try 0 bindlinkctl create $option v b
 	try 0 bindlinkctl remove v

@@ -606,14 +606,15 @@ static bool lane_seen(const char *line)
 	       strcmp(type, "bindlink") && !strcmp(source, "bindlink");
 }
 
-bool in_lane(const char *file)
+bool at_in_lane(int dir, const char *file)
 {
 	struct statx st;
 	char line[8192];
 	bool in = false;
 	FILE *table;
 
-	if (statx(AT_FDCWD, file, AT_SYMLINK_NOFOLLOW, STATX_MNT_ID, &st))
+	if (statx(dir, file, AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH, STATX_MNT_ID,
+		  &st))
 		return false;
 	table = fopen("/proc/self/mountinfo", "re");
 	while (!in && table && fgets(line, sizeof(line), table))
@@ -622,6 +623,11 @@ bool in_lane(const char *file)
 	if (table)
 		fclose(table);
 	return in;
+}
+
+bool in_lane(const char *file)
+{
+	return at_in_lane(AT_FDCWD, file);
 }
 
 int lanes_at(const char *virt)
@@ -656,6 +662,14 @@ static const char *parameter(const char *name, const char *value)
 const char *lanes_allow(const char *most)
 {
 	return parameter("lanes", most);
+}
+
+bool lanes_allowed(void)
+{
+	const char *most = lanes_allow("0");
+
+	lanes_allow(most);
+	return strcmp(most, "0");
 }
 
 const char *lanes_delay(const char *ms)

@@ -74,6 +74,8 @@ int mount_count(const char *dir, const char *type);
 /* Whether a walk to @file is, at its end, in a lane. */
 bool in_lane(const char *file);
 #define OPENS(file)	WITHIN(20, in_lane(file))
+/* The same of @file in @dir, or of @dir itself if that is "". */
+bool at_in_lane(int dir, const char *file);
 /* Mounts of lanes at @virt, within reach or not. */
 int lanes_at(const char *virt);
 /*
@@ -82,6 +84,8 @@ int lanes_at(const char *virt);
  */
 const char *lanes_allow(const char *most);
 const char *lanes_delay(const char *ms);
+/* Whether there may be any. */
+bool lanes_allowed(void);
 /* The table and the bindlink mounts as one string, to compare. */
 const char *state(void);
 
