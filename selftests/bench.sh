@@ -12,7 +12,7 @@ set -eu
 all=(native symlink bind
 	overlay-lower overlay-merged overlay-merged-orig overlay-merged-only
 	bindfs mergerfs
-	plain parent chained
+	plain parent chained file-native
 	read-only exception nested sibling file
 	merged merged-orig merged-only merged-ro)
 
@@ -296,15 +296,28 @@ setup_nested()	# a link with another one two directories below
 	link "$root/d/d/nest" "$aside"
 }
 
-setup_file()	# links to files
+files()		# OPTION...
 {
 	local file
 
-	place file -1
 	for file in file wfile; do
 		touch "$root/$file"
-		link "$root/$file" "$backing/$file"
+		link "$@" "$root/$file" "$backing/$file"
 	done
+}
+
+setup_file()	# links to files
+{
+	place file -1
+	files
+}
+
+setup_file-native()	# the same, with lanes
+{
+	place file-native -1
+	files --native
+	lane "$root/file"
+	lane "$root/wfile"
 }
 
 merged()	# OPTION...
