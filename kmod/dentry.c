@@ -1734,18 +1734,24 @@ static bool bl_node_in_root(const struct super_block *sb,
 	       node->mnt == bind->mnt;
 }
 
-/* The owner of a symlink decides whether it may be followed. */
-static __always_inline void bl_node_renew_symlink(const struct dentry *dentry,
-						  const struct bl_node *node)
+/* The owner of a symlink decides whether it may be followed. Returns 1. */
+static noinline int bl_node_renew_symlink(const struct dentry *dentry,
+					  const struct bl_node *node)
 {
-	struct inode *inode;
-
-	if (likely(!d_is_symlink(dentry)))
-		return;
 	/* It may be going at this moment. */
-	inode = d_inode_rcu(dentry);
+	struct inode *inode = d_inode_rcu(dentry);
+
 	if (inode && node->inode)
 		bl_inode_refresh(inode, node->inode, node->mnt);
+	return 1;
+}
+
+/* The node of @dentry holds. Returns 1. */
+static __always_inline int bl_node_holds(const struct dentry *dentry,
+					 const struct bl_node *node)
+{
+	return likely(!d_is_symlink(dentry)) ? 1 :
+					       bl_node_renew_symlink(dentry, node);
 }
 
 /* Whether a node holds that was not found in the directory of its parent. */
@@ -1756,8 +1762,7 @@ static noinline int bl_node_proof_valid(struct dentry *dentry,
 	if (unlikely(node->lower && d_mountpoint(node->lower)) ||
 	    !bl_basis_found(basis))
 		return -ECHILD;
-	bl_node_renew_symlink(dentry, node);
-	return 1;
+	return bl_node_holds(dentry, node);
 }
 
 /* The same where looking tells: with nothing to call there is no frame to make. */
@@ -1808,8 +1813,7 @@ static __always_inline int bl_node_valid(struct dentry *dentry)
 			return bl_gate_valid(dentry, node);
 		if (!bl_basis_found_few(basis) || lower)
 			return bl_node_special_valid(dentry, node, basis);
-		bl_node_renew_symlink(dentry, node);
-		return 1;
+		return bl_node_holds(dentry, node);
 	}
 	parent = rcu_dereference(*bl_node_slot(READ_ONCE(dentry->d_parent)));
 	if (likely(parent)) {
@@ -1823,8 +1827,7 @@ static __always_inline int bl_node_valid(struct dentry *dentry)
 		     read_seqcount_retry(&lower->d_seq,
 					 READ_ONCE(node->seq))))
 		return -ECHILD;
-	bl_node_renew_symlink(dentry, node);
-	return 1;
+	return bl_node_holds(dentry, node);
 }
 
 /*
@@ -1896,13 +1899,22 @@ static noinline int bl_node_revalidate(struct dentry *dentry)
 	}
 }
 
+/* The same of a name that is a gate, and may be about to go. */
+static noinline int bl_gate_revalidate(struct dentry *dentry,
+				       unsigned int flags)
+{
+	if (!(flags & ~LOOKUP_RENAME_TARGET))
+		bl_lane_name(dentry);
+	return bl_node_revalidate(dentry);
+}
+
+/* With nothing but calls at its ends: most names need no frame. */
 static int bl_d_revalidate(struct dentry *dentry, unsigned int flags)
 {
 	if (likely(flags & LOOKUP_RCU))
 		return bl_node_valid(dentry);
-	if (unlikely(bl_is_gate(dentry)) && !(flags & ~LOOKUP_RENAME_TARGET))
-		bl_lane_name(dentry);
-	return bl_node_revalidate(dentry);
+	return bl_is_gate(dentry) ? bl_gate_revalidate(dentry, flags) :
+				    bl_node_revalidate(dentry);
 }
 
 /*
