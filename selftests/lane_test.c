@@ -896,26 +896,36 @@ TEST_F(lane, SE3_not_everybody_makes_others_wait)
 	struct place *p = &self->p;
 	struct timespec t0, t1;
 	long took, longest = 0;
+	const char *before;
 	struct stat st;
 	pid_t pids[3];
 	unsigned int n;
 	char name[32];
+	int ready[2];
 	int i;
 
+	/* They have to be there first. */
+	before = lanes_delay("2000");
 	DIR_LINK(p);
 	ASSERT_EQ(0, ERR(mkdir(path("%s/d", p->b), 0755)));
+	ASSERT_EQ(0, ERR(pipe(ready)));
 	for (i = 0; i < 3; i++) {
 		pids[i] = fork_user(USER);
 		ASSERT_LE(0, pids[i]);
 		if (pids[i])
 			continue;
-		if (chdir(path("%s/d", p->v)))
+		if (chdir(path("%s/d", p->v)) || write(ready[1], "x", 1) != 1)
 			_exit(1);
 		for (n = 0;; n++) {
 			snprintf(name, sizeof(name), "%d.%u", i, n);
 			stat(name, &st);
 		}
 	}
+	close(ready[1]);
+	for (i = 0; i < 3; i++)
+		ASSERT_EQ(1, read(ready[0], name, 1));
+	close(ready[0]);
+	lanes_delay(before);
 	for (i = 0; i < 600; i++) {
 		clock_gettime(CLOCK_MONOTONIC, &t0);
 		EXPECT_EQ(0, ERR(stat(p->v, &st)));

@@ -60,7 +60,7 @@ if [ -z "${BINDLINK_SCALE:-}" ]; then
 	[ -z "$debug" ] || BINDLINK_SCALE=$((BINDLINK_SCALE / 4))
 fi
 export BINDLINK_SCALE
-limit=300
+limit=600
 [ -z "$debug" ] || limit=1500
 
 mountpoint -q /proc || mount -t proc proc /proc
