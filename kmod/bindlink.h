@@ -547,7 +547,7 @@ extern unsigned int bl_watch_events;	/* see bl_watch_event() */
 /* Whether nothing at all has happened since @basis was last seen to hold. */
 static __always_inline bool bl_basis_quiet(const struct bl_basis *basis)
 {
-	return likely(basis->gen == bl_rules_generation() &&
+	return likely(bl_rules_generation() == basis->gen &&
 		      basis->event == READ_ONCE(bl_watch_events) &&
 		      !read_seqretry(&rename_lock, READ_ONCE(basis->renames)));
 }

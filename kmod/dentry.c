@@ -1804,7 +1804,7 @@ static __always_inline int bl_node_valid(struct dentry *dentry)
 	const struct bl_node *parent;
 	struct dentry *lower;
 
-	if (unlikely(!node || node->gen != bl_rules_generation()))
+	if (unlikely(!node || bl_rules_generation() != node->gen))
 		return -ECHILD;
 	lower = node->lower;
 	if (unlikely(node->special)) {

@@ -367,7 +367,7 @@ bl_lane_at_name(const struct dentry *dentry)
 
 	node = rcu_dereference(*bl_node_slot((struct dentry *)dentry));
 	/* With that generation its link is on the table, and not freed. */
-	if (unlikely(!node || node->gen != bl_rules_generation()))
+	if (unlikely(!node || bl_rules_generation() != node->gen))
 		return NULL;
 	return bl_lane_of(node->link, dentry);
 }
@@ -474,7 +474,7 @@ static __always_inline bool bl_in_other_call(void)
 /* Whether what @pass, which may be NULL, was made for is still proved. */
 static __always_inline bool bl_pass_holds(const struct bl_pass *pass)
 {
-	return likely(pass && pass->gen == bl_rules_generation() &&
+	return likely(pass && bl_rules_generation() == pass->gen &&
 		      pass->event == READ_ONCE(bl_watch_events) &&
 		      !read_seqretry(&rename_lock, READ_ONCE(pass->renames)) &&
 		      !read_seqcount_retry(&pass->end->d_seq, pass->seq));
