@@ -761,7 +761,7 @@ TEST_F(lane, LT2_where_the_lane_is_not_used)
 	ASSERT_EQ(0, ERR(chdir("/")));
 }
 
-TEST_F(lane, LANES_can_be_switched_off)
+TEST_F(lane, LB5_lanes_are_switched_off)
 {
 	struct place *p = &self->p;
 	const char *before;
