@@ -1317,7 +1317,7 @@ int bl_lane_path_lookup(struct dentry *dentry, struct vfsmount *mnt,
 			const char *name, unsigned int flags,
 			struct path *path);
 int bl_lane_kern_path(const char *name, unsigned int flags, struct path *path);
-bool bl_is_lane(const struct vfsmount *mnt);
+bool bl_lane_follow_over(struct path *path);
 void bl_lane_name(struct dentry *dentry);
 void bl_lanes_unname(struct inode *dir);
 void bl_lane_release(const struct dentry *dentry);

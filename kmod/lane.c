@@ -316,13 +316,11 @@ int bl_lane_path_lookup(struct dentry *dentry, struct vfsmount *mnt,
 	return err;
 }
 
-/**
- * bl_is_lane - whether a mount is that of a lane
- * @mnt: what is mounted on a dentry of a tree
- *
- * Automounts have that flag, but so has what is bound of one by a user.
+/*
+ * Whether @mnt, which is mounted on a dentry of a tree, is that of a lane. Automounts
+ * have that flag, but so has what is bound of one by a user.
  */
-bool bl_is_lane(const struct vfsmount *mnt)
+static bool bl_is_lane(const struct vfsmount *mnt)
 {
 	const struct bl_lane *lane;
 	const struct bl_bind *bind;
@@ -340,6 +338,20 @@ bool bl_is_lane(const struct vfsmount *mnt)
 	}
 	spin_unlock(&bl_lane_lock);
 	return found;
+}
+
+/**
+ * bl_lane_follow_over - follow_down_one() to what others have mounted
+ * @path: a dentry of a tree, with references; changed
+ *
+ * Over the lane, that is, where there is one: in that is what the link shows.
+ *
+ * Return: false if there is nothing else.
+ */
+bool bl_lane_follow_over(struct path *path)
+{
+	return follow_down_one(path) &&
+	       (!bl_is_lane(path->mnt) || follow_down_one(path));
 }
 
 static void bl_lane_put(struct bl_lane *lane)
@@ -812,13 +824,12 @@ static int bl_lane_attach(struct bl_lane *lane, struct bl_bind *bind,
 static bool bl_gate_covered(const struct path *path)
 {
 	struct path copy = *path;
-	bool covered = false;
+	bool covered;
 
 	if (!d_mountpoint(path->dentry))
 		return false;
 	path_get(&copy);
-	if (follow_down_one(&copy))
-		covered = !bl_is_lane(copy.mnt) || follow_down_one(&copy);
+	covered = bl_lane_follow_over(&copy);
 	path_put(&copy);
 	return covered;
 }

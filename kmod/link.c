@@ -1488,8 +1488,7 @@ static bool bl_is_covered(const struct path *parent, const char *name)
 	path.dentry = d_hash_and_lookup(parent->dentry, &qstr);
 	if (path.dentry && d_mountpoint(path.dentry)) {
 		mntget(path.mnt);
-		covered = follow_down_one(&path) &&
-			  (!bl_is_lane(path.mnt) || follow_down_one(&path));
+		covered = bl_lane_follow_over(&path);
 		mntput(path.mnt);
 	}
 	dput(path.dentry);

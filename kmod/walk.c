@@ -806,8 +806,7 @@ static int bl_pos_step_tree(struct bl_walk *walk, struct bl_pos *pos,
 		path.dentry = cached;
 		dget(cached);
 		/* A lane shows the same as the link at its gate. */
-		if (follow_down_one(&path) &&
-		    (!bl_is_lane(path.mnt) || follow_down_one(&path))) {
+		if (bl_lane_follow_over(&path)) {
 			dput(cached);
 			err = bl_lane_follow_down(&path);
 			if (err) {
