@@ -614,13 +614,19 @@ static bool bl_lane_tidy(struct bl_lane *lane)
 	return bare;
 }
 
+/* Detach what can be of @lane. Returns whether nothing is mounted any more. */
+static bool bl_lane_detach(struct bl_lane *lane)
+{
+	bl_lane_expire(lane);
+	return bl_lane_tidy(lane);
+}
+
 static void bl_lane_close(struct bl_lane *lane, unsigned long delay)
 {
 	scoped_guard(spinlock, &bl_lane_lock)
 		bl_lane_close_locked(lane, delay);
 	wake_up_all(&bl_lane_wait);
-	bl_lane_expire(lane);
-	bl_lane_tidy(lane);
+	bl_lane_detach(lane);
 	bl_lane_kick(min_t(unsigned long, delay, BL_LANE_SOON));
 }
 
@@ -647,7 +653,7 @@ static bool bl_lane_ruled(struct bl_link *link, struct super_block *sb)
 static bool bl_lane_mountable(const struct bl_link *link,
 			      const struct dentry *real)
 {
-	if (real->d_flags & (DCACHE_MANAGE_TRANSIT | DCACHE_NEED_AUTOMOUNT))
+	if (real->d_flags & BL_LANE_MANAGED)
 		return false;
 	/* Not what is no file but something that the kernel has a name for. */
 	return bl_link_lane(link, d_inode(real)->i_mode) &&
@@ -1115,32 +1121,34 @@ static struct bl_lane *bl_lane_next(struct bl_lane *last)
 	return lane;
 }
 
-/* The gate that the link of @lane has now, and its tree: with references. */
-static struct dentry *bl_lane_gate(struct bl_lane *lane,
-				   struct bl_tree **tree)
+/* The gate that the link of @lane has now, for bl_lane_gate_put(), or NULL. */
+static struct dentry *bl_lane_gate(struct bl_lane *lane)
 {
 	struct bl_link *link = lane->link;
-	struct dentry *gate;
+	struct bl_tree *tree = bl_link_tree(link);
+	struct dentry *gate = NULL;
 
-	*tree = bl_link_tree(link);
-	if (!*tree)
+	if (!tree)
 		return NULL;
-	if (strcmp((*tree)->base, link->virtual))
-		gate = bl_tree_cached(*tree, link->virtual);
-	else if (rcu_access_pointer((*tree)->link) == link)
-		gate = dget((*tree)->sb->s_root);
-	else
-		gate = NULL;
-	if (gate && (d_is_negative(gate) ||
-		     !bl_link_lane(link, d_inode(gate)->i_mode))) {
-		dput(gate);
-		gate = NULL;
-	}
-	if (!gate) {
-		deactivate_super((*tree)->sb);
-		*tree = NULL;
-	}
-	return gate;
+	if (strcmp(tree->base, link->virtual))
+		gate = bl_tree_cached(tree, link->virtual);
+	else if (rcu_access_pointer(tree->link) == link)
+		gate = dget(tree->sb->s_root);
+	if (gate && d_is_positive(gate) &&
+	    bl_link_lane(link, d_inode(gate)->i_mode))
+		return gate;
+	dput(gate);
+	deactivate_super(tree->sb);
+	return NULL;
+}
+
+/* It, and its tree. */
+static void bl_lane_gate_put(struct dentry *gate)
+{
+	struct super_block *sb = gate->d_sb;
+
+	dput(gate);
+	deactivate_super(sb);
 }
 
 /* How far below a gate is looked for who uses it. */
@@ -1314,7 +1322,7 @@ static void bl_gate_take(struct bl_lane *lane, struct dentry *gate)
 }
 
 /* Let nobody by, and see whether nobody is there. */
-static bool bl_lane_open(struct bl_lane *lane, struct dentry *gate,
+static void bl_lane_open(struct bl_lane *lane, struct dentry *gate,
 			 struct bl_bind *bind)
 {
 	bool root = gate == gate->d_sb->s_root;
@@ -1325,7 +1333,7 @@ static bool bl_lane_open(struct bl_lane *lane, struct dentry *gate,
 
 	/* What nobody lets go of is not for others to wait for. */
 	if (lane->user && bl_gate_user(lane, gate) == lane->user)
-		return false;
+		return;
 	scoped_guard(spinlock, &bl_lane_lock) {
 		old = rcu_dereference_protected(lane->bind,
 						lockdep_is_held(&bl_lane_lock));
@@ -1337,7 +1345,7 @@ static bool bl_lane_open(struct bl_lane *lane, struct dentry *gate,
 		    (d_mountpoint(gate) &&
 		     (lane->others || lane->gate != gate || !old ||
 		      !bl_lane_same(old, bind))))
-			return false;
+			return;
 		bl_gate_take(lane, gate);
 		WRITE_ONCE(lane->state, BL_LANE_OPENING);
 		bl_gate_arm(gate);
@@ -1355,11 +1363,12 @@ static bool bl_lane_open(struct bl_lane *lane, struct dentry *gate,
 	 * Whoever is there might go on to fill the dcache for as long as it takes to
 	 * empty it. If nobody is nobody comes.
 	 */
-	if (!lane->user)
+	if (!lane->user) {
 		shrink_dcache_parent(gate);
-	/* A file has nothing below it, but may have other names in the tree. */
-	if (!lane->user && !d_is_dir(gate))
-		d_prune_aliases(d_inode(gate));
+		/* A file has nothing below it, but may have other names. */
+		if (!d_is_dir(gate))
+			d_prune_aliases(d_inode(gate));
+	}
 	pass = bl_pass_make(bind, gate);
 	for (i = 0; !lane->user && !open && i < BL_LANE_TRIES; i++) {
 		if (i)
@@ -1396,7 +1405,6 @@ static bool bl_lane_open(struct bl_lane *lane, struct dentry *gate,
 		bl_bind_put(old);
 	else
 		kfree(pass);
-	return open;
 }
 
 /* Whether @gate, by its name, was found to show what @bind does. */
@@ -1415,12 +1423,10 @@ static bool bl_gate_shows(const struct dentry *gate, const struct bl_bind *bind)
 /* Try to open @lane. Returns whether its link is in use at all. */
 static bool bl_lane_try(struct bl_lane *lane)
 {
-	struct bl_tree *tree;
-	struct dentry *gate;
+	struct dentry *gate = bl_lane_gate(lane);
 	struct bl_bind *bind;
 	bool same;
 
-	gate = bl_lane_gate(lane, &tree);
 	if (!gate)
 		return false;
 	bind = bl_bind_renew(lane->link);
@@ -1434,8 +1440,7 @@ static bool bl_lane_try(struct bl_lane *lane)
 			bl_lane_open(lane, gate, bind);
 		bl_bind_put(bind);
 	}
-	dput(gate);
-	deactivate_super(tree->sb);
+	bl_lane_gate_put(gate);
 	return true;
 }
 
@@ -1444,12 +1449,11 @@ static void bl_lane_check(struct bl_lane *lane)
 {
 	struct bl_bind *bind, *old;
 	struct dentry *gate;
-	struct bl_tree *tree;
 
 	if (READ_ONCE(lane->state) != BL_LANE_OPEN)
 		return;
 	old = bl_lane_bind(lane);
-	gate = bl_lane_gate(lane, &tree);
+	gate = bl_lane_gate(lane);
 	bind = bl_bind_get(lane->link);
 	/* Whether it is right in all else is for the next walk to find out. */
 	if (!gate || READ_ONCE(lane->gate) != gate || IS_ERR(bind) ||
@@ -1458,10 +1462,8 @@ static void bl_lane_check(struct bl_lane *lane)
 	if (!IS_ERR(bind))
 		bl_bind_put(bind);
 	bl_bind_put(old);
-	if (gate) {
-		dput(gate);
-		deactivate_super(tree->sb);
-	}
+	if (gate)
+		bl_lane_gate_put(gate);
 }
 
 /* Take @lane off the list. */
@@ -1484,8 +1486,7 @@ static bool bl_lane_reap(struct bl_lane *lane)
 
 	if (READ_ONCE(lane->state) != BL_LANE_CLOSED)
 		return false;
-	bl_lane_expire(lane);
-	bare = bl_lane_tidy(lane);
+	bare = bl_lane_detach(lane);
 	if (bare && READ_ONCE(lane->dropped) && list_empty(&lane->mounts))
 		bl_lane_free(lane);
 	return bare;
@@ -1653,8 +1654,7 @@ void bl_lanes_near(const char *path)
 		if (n)
 			wake_up_all(&bl_lane_wait);
 		for (i = 0; i < n; i++) {
-			bl_lane_expire(batch[i]);
-			bl_lane_tidy(batch[i]);
+			bl_lane_detach(batch[i]);
 			bl_lane_put(batch[i]);
 		}
 		if (n)
@@ -1705,8 +1705,7 @@ static void bl_lane_bar(struct bl_lane *lane, struct dentry *gate)
 	 */
 	wait_var_event_timeout(&lane->attaching, !READ_ONCE(lane->attaching),
 			       BL_LANE_BAR);
-	bl_lane_expire(lane);
-	if (bl_lane_tidy(lane))
+	if (bl_lane_detach(lane))
 		return;
 	/*
 	 * Somebody is in the lane, and goes on without the mount. But what
