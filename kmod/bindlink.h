@@ -940,6 +940,18 @@ void bl_inode_refresh(struct inode *inode, struct inode *real,
 		      const struct bl_mnt *mnt);
 void bl_inode_init(void);
 
+/*
+ * Whether @inode has what a walk looks at itself, as bl_inode_refresh() would
+ * store it. False with an ID mapping.
+ */
+static __always_inline bool bl_inode_fresh(const struct inode *inode,
+					   const struct inode *real,
+					   const struct bl_mnt *mnt)
+{
+	return likely(inode->i_mode == (real->i_mode & mnt->fresh) &&
+		      uid_eq(inode->i_uid, real->i_uid));
+}
+
 extern bool bl_labels;	/* there is a security module that has labels */
 
 /**

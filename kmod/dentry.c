@@ -1734,9 +1734,9 @@ static bool bl_node_in_root(const struct super_block *sb,
 	       node->mnt == bind->mnt;
 }
 
-/* The owner of a symlink decides whether it may be followed. Returns 1. */
-static noinline int bl_node_renew_symlink(const struct dentry *dentry,
-					  const struct bl_node *node)
+/* Returns 1. */
+static noinline int bl_node_renew(const struct dentry *dentry,
+				  const struct bl_node *node)
 {
 	/* It may be going at this moment. */
 	struct inode *inode = d_inode_rcu(dentry);
@@ -1746,34 +1746,67 @@ static noinline int bl_node_renew_symlink(const struct dentry *dentry,
 	return 1;
 }
 
-/* The node of @dentry holds. Returns 1. */
-static __always_inline int bl_node_holds(const struct dentry *dentry,
-					 const struct bl_node *node)
+/*
+ * @dentry, whose node holds, is the end of a path. Of that the VFS looks at the mode
+ * and at the owner before it asks for anything: those of a symlink decide whether it
+ * may be followed, of a directory with the sticky bit who may set attributes, of a
+ * file who may give it another name. Returns 1.
+ */
+static __always_inline int bl_node_end(const struct dentry *dentry,
+				       const struct bl_node *node)
 {
-	return likely(!d_is_symlink(dentry)) ? 1 :
-					       bl_node_renew_symlink(dentry, node);
+	const struct inode *inode = d_inode_rcu(dentry);
+	const struct inode *real = node->inode;
+
+	if (!real || !inode || bl_inode_fresh(inode, real, node->mnt))
+		return 1;
+	return bl_node_renew(dentry, node);
 }
 
 /* Whether a node holds that was not found in the directory of its parent. */
-static noinline int bl_node_proof_valid(struct dentry *dentry,
-					struct bl_node *node,
+static noinline int bl_node_proof_valid(struct bl_node *node,
 					struct bl_basis *basis)
 {
 	if (unlikely(node->lower && d_mountpoint(node->lower)) ||
 	    !bl_basis_found(basis))
 		return -ECHILD;
-	return bl_node_holds(dentry, node);
+	return 1;
 }
 
 /* The same where looking tells: with nothing to call there is no frame to make. */
-static noinline int bl_node_special_valid(struct dentry *dentry,
-					  struct bl_node *node,
+static noinline int bl_node_special_valid(struct bl_node *node,
 					  struct bl_basis *basis)
 {
-	if (likely(!node->lower && !basis->deep && !d_is_symlink(dentry) &&
-		   bl_basis_found_all(basis)))
+	if (likely(!node->lower && !basis->deep && bl_basis_found_all(basis)))
 		return 1;
-	return bl_node_proof_valid(dentry, node, basis);
+	return bl_node_proof_valid(node, basis);
+}
+
+/* Both of the end of a path. */
+static noinline int bl_node_proof_end(struct dentry *dentry,
+				      struct bl_node *node,
+				      struct bl_basis *basis)
+{
+	int ret = bl_node_proof_valid(node, basis);
+
+	return ret > 0 ? bl_node_end(dentry, node) : ret;
+}
+
+static noinline int bl_node_special_end(struct dentry *dentry,
+					struct bl_node *node,
+					struct bl_basis *basis)
+{
+	if (likely(!node->lower && !basis->deep && bl_basis_found_all(basis)))
+		return bl_node_end(dentry, node);
+	return bl_node_proof_end(dentry, node, basis);
+}
+
+/* Of a name that is a gate. */
+static noinline int bl_gate_end(struct dentry *dentry, struct bl_node *node)
+{
+	int ret = bl_gate_valid(dentry, node);
+
+	return ret > 0 ? bl_node_end(dentry, node) : ret;
 }
 
 /**
@@ -1795,9 +1828,10 @@ int bl_node_bound_valid(const struct bl_node *node)
  * Whether nothing happened to the name since it was looked up. While d_seq
  * is unchanged so is d_parent, and it is pinned: the parent is the same
  * directory if the pointer is the same. The mount is another one when the
- * user's was remounted with other flags. Returns 1, or -ECHILD.
+ * user's was remounted with other flags. @end: it may be the end of a path.
+ * Returns 1, or -ECHILD.
  */
-static __always_inline int bl_node_valid(struct dentry *dentry)
+static __always_inline int bl_node_valid(struct dentry *dentry, bool end)
 {
 	struct bl_node *node = rcu_dereference(*bl_node_slot(dentry));
 	struct bl_basis *basis;
@@ -1810,10 +1844,12 @@ static __always_inline int bl_node_valid(struct dentry *dentry)
 	if (unlikely(node->special)) {
 		basis = rcu_dereference(node->basis);
 		if (!basis)
-			return bl_gate_valid(dentry, node);
+			return end ? bl_gate_end(dentry, node) :
+				     bl_gate_valid(dentry, node);
 		if (!bl_basis_found_few(basis) || lower)
-			return bl_node_special_valid(dentry, node, basis);
-		return bl_node_holds(dentry, node);
+			return end ? bl_node_special_end(dentry, node, basis) :
+				     bl_node_special_valid(node, basis);
+		return end ? bl_node_end(dentry, node) : 1;
 	}
 	parent = rcu_dereference(*bl_node_slot(READ_ONCE(dentry->d_parent)));
 	if (likely(parent)) {
@@ -1827,7 +1863,7 @@ static __always_inline int bl_node_valid(struct dentry *dentry)
 		     read_seqcount_retry(&lower->d_seq,
 					 READ_ONCE(node->seq))))
 		return -ECHILD;
-	return bl_node_holds(dentry, node);
+	return end ? bl_node_end(dentry, node) : 1;
 }
 
 /*
@@ -1856,7 +1892,7 @@ static int bl_node_look(struct dentry *dentry, unsigned int seq)
 	int err;
 
 	scoped_guard(rcu)
-		valid = bl_node_valid(dentry) > 0;
+		valid = bl_node_valid(dentry, true) > 0;
 	if (valid)
 		return 1;
 
@@ -1912,7 +1948,8 @@ static noinline int bl_gate_revalidate(struct dentry *dentry,
 static int bl_d_revalidate(struct dentry *dentry, unsigned int flags)
 {
 	if (likely(flags & LOOKUP_RCU))
-		return bl_node_valid(dentry);
+		return (flags & LOOKUP_PARENT) ? bl_node_valid(dentry, false) :
+						 bl_node_valid(dentry, true);
 	return bl_is_gate(dentry) ? bl_gate_revalidate(dentry, flags) :
 				    bl_node_revalidate(dentry);
 }
@@ -1924,11 +1961,17 @@ static int bl_d_revalidate(struct dentry *dentry, unsigned int flags)
 static int bl_d_weak_revalidate(struct dentry *dentry, unsigned int flags)
 {
 	struct bl_tree *tree = bl_tree(dentry->d_sb);
+	const struct bl_node *node;
 	struct bl_bind *bind;
 	struct inode *real;
 
+	if (dentry != dentry->d_sb->s_root) {
+		guard(rcu)();
+		node = rcu_dereference(*bl_node_slot(dentry));
+		return node ? bl_node_end(dentry, node) : 1;
+	}
 	/* Before it is attached nothing has to be there yet. */
-	if (dentry != dentry->d_sb->s_root || !d_mountpoint(tree->key))
+	if (!d_mountpoint(tree->key))
 		return 1;
 	scoped_guard(rcu) {
 		bind = bl_root_rcu(tree);

@@ -224,18 +224,6 @@ void __init bl_inode_init(void)
 		    security_ismaclabel(XATTR_SMACK_SUFFIX);
 }
 
-/*
- * Whether @inode has what a walk looks at itself, as bl_inode_refresh() would
- * store it. False with an ID mapping.
- */
-static __always_inline bool bl_inode_fresh(const struct inode *inode,
-					   const struct inode *real,
-					   const struct bl_mnt *mnt)
-{
-	return likely(inode->i_mode == (real->i_mode & mnt->fresh) &&
-		      uid_eq(inode->i_uid, real->i_uid));
-}
-
 /* What a walk asks of a directory, answered where that is plain to see. */
 static __always_inline bool bl_inode_searchable(const struct inode *inode,
 						const struct inode *real,

@@ -8,6 +8,8 @@
 #include <sys/syscall.h>
 #include <sys/xattr.h>
 
+#include "linux/bindlink.h"
+
 #include "kselftest_harness.h"
 #include "place.h"
 
@@ -724,6 +726,166 @@ TEST_F(late, LB4_sticky)
 		EXPECT_EQ(i & 1 ? 0 : ENOENT,
 			  ERR(stat(path("%s/%d", d, i), &st)));
 	}
+}
+
+/* A link that never has a lane: merged, or with an exception. */
+#define STACKED_LINK(p, flags) do {					\
+	const char *__except = path("%s/original", (p)->v);		\
+									\
+	ASSERT_EQ(0, ERR(mkdir((p)->v, 0755)));				\
+	ASSERT_EQ(0, ERR(mkdir((p)->b, 0755)));				\
+	ASSERT_EQ(0, put(__except, ""));				\
+	ASSERT_EQ(0, link_make_flags((p)->v, (p)->b, flags, &__except,	\
+				     !(flags)))				\
+		TH_LOG("%s", link_why());				\
+} while (0)
+
+/* What @expr, an errno, is to USER. */
+#define AS_USER(expr) ({						\
+	pid_t __pid = fork_user(USER);					\
+									\
+	if (!__pid)							\
+		_exit(expr);						\
+	reap(__pid);							\
+})
+
+/*
+ * The VFS looks at the owner and the sticky bit of a directory before it asks
+ * whether somebody may write there.
+ */
+static void sticky_at_the_end(struct __test_metadata *_metadata,
+			      struct place *p, uint32_t flags)
+{
+	static const struct {
+		mode_t mode;
+		uid_t uid;
+		int err;
+	} rounds[] = {
+		{ 01777, 0, EPERM }, { 0777, 0, 0 }, { 0755, 0, EACCES },
+		{ 01777, 0, EPERM }, { 01755, USER, 0 }, { 01777, 0, EPERM },
+		{ 0755, 0, EACCES }, { 01755, USER, 0 }, { 0777, 0, 0 },
+	};
+	const char *d = path("%s/d", p->b), *ways[6];
+	unsigned int i, j;
+	int fd;
+
+	STACKED_LINK(p, flags);
+	ASSERT_EQ(0, ERR(mkdir(d, 01777)));
+	ASSERT_EQ(0, ERR(mkdir(path("%s/x", d), 0755)));
+	ASSERT_EQ(0, ERR(symlink("d", path("%s/s", p->b))));
+	fd = open(path("%s/d", p->v), O_PATH | O_DIRECTORY);
+	ASSERT_LE(0, fd);
+	ways[0] = path("%s/d", p->v);
+	ways[1] = path("%s/d/", p->v);
+	ways[2] = path("%s/d/.", p->v);
+	ways[3] = path("%s/d/x/..", p->v);
+	ways[4] = path("%s/s", p->v);
+	ways[5] = path("/proc/self/fd/%d", fd);
+	for (i = 0; i < ARRAY_SIZE(ways); i++) {
+		for (j = 0; j < ARRAY_SIZE(rounds); j++) {
+			ASSERT_EQ(0, ERR(chown(d, rounds[j].uid, 0)));
+			ASSERT_EQ(0, ERR(chmod(d, rounds[j].mode)));
+			EXPECT_EQ(rounds[j].err,
+				  AS_USER(ERR(setxattr(ways[i], "user.x", "x",
+						       1, 0))))
+				TH_LOG("%s, round %u", ways[i], j);
+		}
+	}
+	close(fd);
+}
+
+TEST_F(late, LB4_TR9_sticky_at_the_end_of_a_path)
+{
+	sticky_at_the_end(_metadata, &self->p, 0);
+}
+
+TEST_F(late, MG3_TR9_sticky_at_the_end_of_a_path)
+{
+	sticky_at_the_end(_metadata, &self->p, BINDLINK_FLAG_MERGED);
+}
+
+/* So it does with files that shall get another name, be removed, or opened. */
+static void owner_at_the_end(struct __test_metadata *_metadata,
+			     struct place *p, uint32_t flags)
+{
+	static const char *const names[] = {
+		"protected_hardlinks", "protected_symlinks", "protected_regular",
+	};
+	const char *d = path("%s/d", p->b), *f = path("%s/d/f", p->b);
+	const char *vf = path("%s/d/f", p->v), *vl = path("%s/d/l", p->v);
+	const char *s = path("%s/d/s", p->b), *vs = path("%s/d/s", p->v);
+	const char *was[ARRAY_SIZE(names)];
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(names); i++) {
+		const char *file = path("/proc/sys/fs/%s", names[i]);
+
+		was[i] = get(file);
+		ASSERT_EQ(0, write_text(file, "1"));
+	}
+	STACKED_LINK(p, flags);
+	ASSERT_EQ(0, ERR(mkdir(d, 0755)));
+	ASSERT_EQ(0, put(f, ""));
+	ASSERT_EQ(0, ERR(symlink("f", s)));
+	for (i = 0; i < 3; i++) {
+		/* A name for what one could not write, or what is set-user-ID. */
+		ASSERT_EQ(0, ERR(chmod(d, 0777)));
+		ASSERT_EQ(0, ERR(chown(f, 0, 0)));
+		ASSERT_EQ(0, ERR(chmod(f, 0666)));
+		EXPECT_EQ(0, AS_USER(ERR(link(vf, vl)) ?: ERR(unlink(vl))));
+		ASSERT_EQ(0, ERR(chmod(f, 04666)));
+		EXPECT_EQ(EPERM, AS_USER(ERR(link(vf, vl))));
+		ASSERT_EQ(0, ERR(chmod(f, 0666)));
+		EXPECT_EQ(0, AS_USER(ERR(link(vf, vl)) ?: ERR(unlink(vl))));
+		ASSERT_EQ(0, ERR(chmod(f, 02676)));
+		EXPECT_EQ(EPERM, AS_USER(ERR(link(vf, vl))));
+		ASSERT_EQ(0, ERR(chown(f, USER, 0)));
+		EXPECT_EQ(0, AS_USER(ERR(link(vf, vl)) ?: ERR(unlink(vl))));
+		ASSERT_EQ(0, ERR(chmod(f, 0600)));
+		EXPECT_EQ(0, AS_USER(ERR(link(vf, vl)) ?: ERR(unlink(vl))));
+		ASSERT_EQ(0, ERR(chown(f, 0, 0)));
+		EXPECT_EQ(EPERM, AS_USER(ERR(link(vf, vl))));
+
+		/* Opening what somebody else put there, and following it. */
+		ASSERT_EQ(0, ERR(chmod(d, 01777)));
+		ASSERT_EQ(0, ERR(chmod(f, 0666)));
+		EXPECT_EQ(0, AS_USER(err_open(vf, O_RDWR | O_CREAT)));
+		ASSERT_EQ(0, ERR(chown(f, OTHER, 0)));
+		EXPECT_EQ(EACCES, AS_USER(err_open(vf, O_RDWR | O_CREAT)));
+		EXPECT_EQ(0, AS_USER(err_open(vs, O_RDWR)));
+		ASSERT_EQ(0, ERR(lchown(s, OTHER, 0)));
+		EXPECT_EQ(EACCES, AS_USER(err_open(vs, O_RDWR)));
+		ASSERT_EQ(0, ERR(lchown(s, USER, 0)));
+		EXPECT_EQ(0, AS_USER(err_open(vs, O_RDWR)));
+		ASSERT_EQ(0, ERR(lchown(s, 0, 0)));
+		ASSERT_EQ(0, ERR(chown(f, USER, 0)));
+		EXPECT_EQ(0, AS_USER(err_open(vf, O_RDWR | O_CREAT)));
+
+		/* And who may remove and rename it. */
+		ASSERT_EQ(0, ERR(chown(f, 0, 0)));
+		EXPECT_EQ(EPERM, AS_USER(ERR(rename(vf, vl))));
+		EXPECT_EQ(EPERM, AS_USER(ERR(unlink(vf))));
+		ASSERT_EQ(0, ERR(chown(f, USER, 0)));
+		EXPECT_EQ(0, AS_USER(ERR(rename(vf, vl)) ?: ERR(rename(vl, vf))));
+		ASSERT_EQ(0, ERR(chown(f, 0, 0)));
+		EXPECT_EQ(EPERM, AS_USER(ERR(unlink(vf))));
+		ASSERT_EQ(0, ERR(chown(f, USER, 0)));
+		EXPECT_EQ(0, AS_USER(ERR(unlink(vf))));
+		ASSERT_EQ(0, put(f, ""));
+	}
+	for (i = 0; i < ARRAY_SIZE(names); i++)
+		EXPECT_EQ(0, write_text(path("/proc/sys/fs/%s", names[i]),
+					was[i]));
+}
+
+TEST_F(late, LB4_TR9_owner_at_the_end_of_a_path)
+{
+	owner_at_the_end(_metadata, &self->p, 0);
+}
+
+TEST_F(late, MG3_TR9_owner_at_the_end_of_a_path)
+{
+	owner_at_the_end(_metadata, &self->p, BINDLINK_FLAG_MERGED);
 }
 
 TEST_F(late, LB4_mounts_below)
