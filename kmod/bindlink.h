@@ -27,6 +27,7 @@
 #include <linux/cred.h>
 #include <linux/mnt_idmapping.h>
 #include <linux/fs.h>
+#include <linux/jump_label.h>
 #include <linux/list.h>
 #include <linux/mount.h>
 #include <linux/path.h>
@@ -871,6 +872,18 @@ struct bl_tree {
 
 extern struct file_system_type bl_fs_type;
 
+/**
+ * bl_tree_stack - say that a tree is stacked over a filesystem
+ * @sb: tree
+ * @below: filesystem that it shows something of
+ */
+static inline void bl_tree_stack(struct super_block *sb,
+				 const struct super_block *below)
+{
+	if (unlikely(READ_ONCE(sb->s_stack_depth) <= below->s_stack_depth))
+		WRITE_ONCE(sb->s_stack_depth, below->s_stack_depth + 1);
+}
+
 static inline struct bl_tree *bl_tree(const struct super_block *sb)
 {
 	return sb->s_fs_info;
@@ -882,7 +895,6 @@ static inline bool bl_is_tree(const struct super_block *sb)
 }
 
 struct bl_link *bl_tree_link(struct bl_tree *tree);
-void bl_tree_stack(struct super_block *sb, const struct super_block *below);
 int bl_super_init(void);
 void bl_super_exit(void);
 
@@ -952,7 +964,15 @@ static __always_inline bool bl_inode_fresh(const struct inode *inode,
 		      uid_eq(inode->i_uid, real->i_uid));
 }
 
-extern bool bl_labels;	/* there is a security module that has labels */
+/* There is a security module that has labels. */
+DECLARE_STATIC_KEY_FALSE(bl_labels);
+
+/* Whether the mode, and what was asked about the tree's inode, tells who may use @real. */
+static __always_inline bool bl_inode_plain(const struct inode *real)
+{
+	return !static_branch_unlikely(&bl_labels) &&
+	       likely(!real->i_op->permission);
+}
 
 /**
  * bl_search_free - whether it is plain to see that the caller may search
@@ -968,7 +988,7 @@ static __always_inline bool bl_search_free(const struct inode *dir)
 {
 	umode_t mode;
 
-	if (unlikely(!dir || bl_labels || dir->i_op->permission))
+	if (unlikely(!dir || !bl_inode_plain(dir)))
 		return false;
 	mode = READ_ONCE(dir->i_mode);
 #ifdef CONFIG_FS_POSIX_ACL
@@ -979,19 +999,22 @@ static __always_inline bool bl_search_free(const struct inode *dir)
 	return (mode & 0100) && uid_eq(dir->i_uid, current_fsuid());
 }
 
-int bl_permission(struct mnt_idmap *idmap, struct inode *inode, int mask);
-int bl_getattr(struct mnt_idmap *idmap, const struct path *path,
-	       struct kstat *stat, u32 mask, unsigned int flags);
 int bl_setattr(struct mnt_idmap *idmap, struct dentry *dentry,
 	       struct iattr *attr);
+
+/* Whether the caller would find the same by one step of its own. */
+static __always_inline bool bl_seq_found(const struct bl_seq *seq)
+{
+	const struct dentry *dentry = seq->dentry;
+
+	return likely(!read_seqcount_retry(&dentry->d_seq, READ_ONCE(seq->seq)) &&
+		      bl_search_free(d_inode_rcu(READ_ONCE(dentry->d_parent))));
+}
 
 /* What can be told of the first of @basis, as bl_basis_found(). */
 static __always_inline bool bl_basis_found_first(const struct bl_basis *basis)
 {
-	const struct bl_seq *seq = basis->chain;
-
-	return likely(bl_basis_quiet(basis) && bl_seq_same(seq) &&
-		      bl_search_free(d_inode_rcu(READ_ONCE(seq->dentry->d_parent))));
+	return likely(bl_basis_quiet(basis) && bl_seq_found(basis->chain));
 }
 
 /**
@@ -1032,8 +1055,7 @@ static __always_inline bool bl_basis_found_all(const struct bl_basis *basis)
 	if (!bl_basis_quiet(basis))
 		return false;
 	for (; seq < searched; seq++)
-		if (!bl_seq_same(seq) ||
-		    !bl_search_free(d_inode_rcu(READ_ONCE(seq->dentry->d_parent))))
+		if (!bl_seq_found(seq))
 			return false;
 	for (; seq < end; seq++)
 		if (!bl_seq_same(seq))
@@ -1255,8 +1277,8 @@ static inline struct bl_node __rcu **bl_node_slot(struct dentry *dentry)
  * bl_node_hold - the node of a dentry that shows something
  * @dentry: dentry of a tree, but not its root
  *
- * Return: the node with a reference, ERR_PTR(-ESTALE) for a dentry that was never
- * looked up, or ERR_PTR(-ENOENT) where nothing is behind it.
+ * Return: the node with a reference, or NULL, for which bl_node_lacks() has the
+ * reason.
  */
 static __always_inline struct bl_node *bl_node_hold(struct dentry *dentry)
 {
@@ -1266,12 +1288,19 @@ static __always_inline struct bl_node *bl_node_hold(struct dentry *dentry)
 	/* One that is replaced at this moment: there is another already. */
 	do {
 		node = rcu_dereference(*bl_node_slot(dentry));
-		if (unlikely(!node))
-			return ERR_PTR(-ESTALE);
-		if (unlikely(!node->real.dentry))
-			return ERR_PTR(-ENOENT);
+		if (unlikely(!node || !node->real.dentry))
+			return NULL;
 	} while (unlikely(!refcount_inc_not_zero(&node->ref)));
 	return node;
+}
+
+/*
+ * Why: -ESTALE for a dentry that was never looked up, -ENOENT where nothing is behind
+ * it.
+ */
+static inline int bl_node_lacks(struct dentry *dentry)
+{
+	return rcu_access_pointer(*bl_node_slot(dentry)) ? -ENOENT : -ESTALE;
 }
 
 void bl_node_inherit(struct bl_node *node, struct dentry *dentry);

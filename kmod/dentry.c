@@ -1104,8 +1104,8 @@ int bl_real_get(struct dentry *dentry, struct bl_real *real)
 	}
 
 	node = bl_node_hold(dentry);
-	if (IS_ERR(node))
-		return PTR_ERR(node);
+	if (!node)
+		return bl_node_lacks(dentry);
 	real->path = node->real;
 	real->mnt = node->mnt;
 	real->gen = node->gen;
@@ -1974,12 +1974,14 @@ static int bl_d_weak_revalidate(struct dentry *dentry, unsigned int flags)
 	if (!d_mountpoint(tree->key))
 		return 1;
 	scoped_guard(rcu) {
-		bind = bl_root_rcu(tree);
+		bind = bl_root_shows(tree, rcu_dereference(tree->link), true);
 		/* It may be going at this moment. */
 		real = bind ? d_inode_rcu(bind->real.dentry) : NULL;
 		if (likely(real)) {
 			bl_tree_stack(dentry->d_sb, bind->real.mnt->mnt_sb);
-			bl_inode_refresh(d_inode(dentry), real, bind->mnt);
+			if (!bl_inode_fresh(d_inode(dentry), real, bind->mnt))
+				bl_inode_refresh(d_inode(dentry), real,
+						 bind->mnt);
 			return 1;
 		}
 	}

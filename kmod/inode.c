@@ -213,15 +213,16 @@ static bool bl_inode_mixed(struct inode *inode, int mask,
 	return mixed;
 }
 
-bool bl_labels __ro_after_init;
+DEFINE_STATIC_KEY_FALSE(bl_labels);
 
 /**
  * bl_inode_init - find out which security modules there are
  */
 void __init bl_inode_init(void)
 {
-	bl_labels = security_ismaclabel(XATTR_SELINUX_SUFFIX) ||
-		    security_ismaclabel(XATTR_SMACK_SUFFIX);
+	if (security_ismaclabel(XATTR_SELINUX_SUFFIX) ||
+	    security_ismaclabel(XATTR_SMACK_SUFFIX))
+		static_branch_enable(&bl_labels);
 }
 
 /* What a walk asks of a directory, answered where that is plain to see. */
@@ -232,15 +233,13 @@ static __always_inline bool bl_inode_searchable(const struct inode *inode,
 	return real && bl_inode_fresh(inode, real, mnt) && bl_search_free(real);
 }
 
-/* What a directory inside of a merged link shows, under RCU; or NULL. */
+/* The node of a directory inside of a merged link, under RCU; or NULL. */
 static __always_inline const struct bl_node *
 bl_merged_node(const struct inode *inode)
 {
 	struct dentry *alias = READ_ONCE(BL_I(inode)->alias);
-	const struct bl_node *node;
 
-	node = alias ? rcu_dereference(*bl_node_slot(alias)) : NULL;
-	return node && node->real.dentry ? node : NULL;
+	return alias ? rcu_dereference(*bl_node_slot(alias)) : NULL;
 }
 
 /* Whether such a directory may be searched, likewise. */
@@ -248,9 +247,7 @@ static __always_inline bool bl_merged_searchable(const struct inode *inode)
 {
 	const struct bl_node *node = bl_merged_node(inode);
 
-	return node &&
-	       bl_inode_searchable(inode, d_inode_rcu(node->real.dentry),
-				   node->mnt);
+	return node && bl_inode_searchable(inode, node->inode, node->mnt);
 }
 
 /* Whether @mask is what a walk asks of a directory, in RCU-walk. */
@@ -275,7 +272,7 @@ static __always_inline bool bl_owner_may(const struct inode *real, int mask)
 {
 	umode_t mode = READ_ONCE(real->i_mode);
 
-	if (bl_labels || real->i_op->permission ||
+	if (!bl_inode_plain(real) ||
 	    !(S_ISREG(mode) || S_ISDIR(mode)) ||
 	    !uid_eq(real->i_uid, current_fsuid()) ||
 	    (mask & (MAY_READ | MAY_WRITE | MAY_EXEC) & ~(mode >> 6)))
@@ -286,8 +283,9 @@ static __always_inline bool bl_owner_may(const struct inode *real, int mask)
 }
 
 /* The same of what @inode shows, @real in @mnt, which a read-only link may be. */
-static bool bl_inode_may(const struct inode *inode, const struct inode *real,
-			 const struct bl_mnt *mnt, int mask)
+static __always_inline bool bl_inode_may(const struct inode *inode,
+					 const struct inode *real,
+					 const struct bl_mnt *mnt, int mask)
 {
 	if (!real || !bl_inode_fresh(inode, real, mnt))
 		return false;
@@ -305,8 +303,13 @@ static noinline bool bl_merged_may(const struct inode *inode, int mask)
 
 	guard(rcu)();
 	node = bl_merged_node(inode);
-	return node && bl_inode_may(inode, d_inode_rcu(node->real.dentry),
-				    node->mnt, mask);
+	return node && bl_inode_may(inode, node->inode, node->mnt, mask);
+}
+
+static noinline int bl_permitted_unname(struct inode *dir)
+{
+	bl_lanes_unname(dir);
+	return 0;
 }
 
 /*
@@ -316,11 +319,10 @@ static noinline bool bl_merged_may(const struct inode *inode, int mask)
  */
 static __always_inline int bl_permitted(struct inode *inode, int mask)
 {
-	if ((mask & MAY_WRITE) &&
-	    unlikely(READ_ONCE(bl_tree(inode->i_sb)->named)) &&
-	    (mask & (MAY_EXEC | MAY_NOT_BLOCK)) == MAY_EXEC &&
-	    S_ISDIR(inode->i_mode))
-		bl_lanes_unname(inode);
+	if ((mask & (MAY_WRITE | MAY_EXEC | MAY_NOT_BLOCK)) ==
+	    (MAY_WRITE | MAY_EXEC) && S_ISDIR(inode->i_mode) &&
+	    unlikely(READ_ONCE(bl_tree(inode->i_sb)->named)))
+		return bl_permitted_unname(inode);
 	return 0;
 }
 
@@ -359,24 +361,32 @@ static noinline int bl_permission_full(struct mnt_idmap *idmap,
 	return err ?: bl_permitted(inode, mask);
 }
 
-/* As bl_permission(), of what shows one inode, and is not just searched. */
-static noinline int bl_permission_real(struct mnt_idmap *idmap,
-				       struct inode *inode, int mask)
+/* As bl_permission(), of what shows one inode, where it takes more than looking. */
+static noinline int bl_permission_ask(struct mnt_idmap *idmap,
+				      struct inode *inode, int mask)
 {
 	struct inode *real = BL_I(inode)->real;
 	const int flags = BL_I(inode)->mnt->flags;
 
-	if (bl_owner_may(real, mask)) {
-		if (likely(!(flags & (MNT_READONLY | MNT_NOEXEC))))
-			return bl_permitted(inode, mask);
-		if ((mask & MAY_WRITE) && (flags & MNT_READONLY) &&
-		    S_ISREG(inode->i_mode))
-			return -EROFS;
-	} else if (likely(!(flags & (MNT_READONLY | MNT_NOEXEC)))) {
+	if (likely(!(flags & (MNT_READONLY | MNT_NOEXEC))))
 		return inode_permission(&nop_mnt_idmap, real, mask) ?:
 		       bl_permitted(inode, mask);
-	}
+	if ((mask & MAY_WRITE) && (flags & MNT_READONLY) &&
+	    S_ISREG(inode->i_mode) && bl_owner_may(real, mask))
+		return -EROFS;
 	return bl_permission_full(idmap, inode, mask);
+}
+
+/* The same where it is not just searched: a call at each end needs no frame. */
+static noinline int bl_permission_real(struct mnt_idmap *idmap,
+				       struct inode *inode, int mask)
+{
+	const int flags = BL_I(inode)->mnt->flags;
+
+	if (likely(!(flags & (MNT_READONLY | MNT_NOEXEC)) &&
+		   bl_owner_may(BL_I(inode)->real, mask)))
+		return bl_permitted(inode, mask);
+	return bl_permission_ask(idmap, inode, mask);
 }
 
 /* The same of a directory inside of a merged link. */
@@ -390,10 +400,11 @@ static noinline int bl_permission_merged(struct mnt_idmap *idmap,
 /* The same of what the root of a tree shows. */
 static bool bl_root_may(const struct inode *inode, int mask)
 {
+	struct bl_tree *tree = bl_tree(inode->i_sb);
 	const struct bl_bind *bind;
 
 	guard(rcu)();
-	bind = bl_root_rcu(bl_tree(inode->i_sb));
+	bind = bl_root_shows(tree, rcu_dereference(tree->link), true);
 	return bind && bl_inode_may(inode, d_inode_rcu(bind->real.dentry),
 				    bind->mnt, mask);
 }
@@ -408,7 +419,7 @@ static noinline int bl_root_permission_other(struct mnt_idmap *idmap,
 /**
  * bl_permission - ->permission()
  * @idmap: ID mapping of the tree's mount, always the trivial one
- * @inode: inode of a tree
+ * @inode: inode of a tree, but not of its root
  * @mask: MAY_*
  *
  * Of a directory that is made of several the first is asked here, and all of them
@@ -417,7 +428,8 @@ static noinline int bl_root_permission_other(struct mnt_idmap *idmap,
  * Return: what the inode behind says; -EROFS and -EACCES where the mount of
  * the backing is read-only or noexec.
  */
-int bl_permission(struct mnt_idmap *idmap, struct inode *inode, int mask)
+static int bl_permission(struct mnt_idmap *idmap, struct inode *inode,
+			 int mask)
 {
 	struct inode *real = BL_I(inode)->real;
 
@@ -428,9 +440,7 @@ int bl_permission(struct mnt_idmap *idmap, struct inode *inode, int mask)
 		return bl_permission_real(idmap, inode, mask);
 	}
 	if (!BL_I(inode)->merged)
-		return bl_is_root(inode) ?
-			bl_root_permission_other(idmap, inode, mask) :
-			bl_permission_full(idmap, inode, mask);
+		return bl_permission_full(idmap, inode, mask);
 	if (bl_mask_walks(mask) && bl_merged_searchable(inode))
 		return 0;
 	return bl_permission_merged(idmap, inode, mask);
@@ -465,27 +475,28 @@ static int bl_root_permission(struct mnt_idmap *idmap, struct inode *inode,
  */
 static __always_inline int bl_getattr_real(const struct path *real,
 					   struct kstat *stat, u32 mask,
-					   unsigned int flags, bool masked)
+					   unsigned int flags)
 {
 	const struct inode *inode = d_inode(real->dentry);
-	int err;
 
 	if (likely(inode->i_op->getattr &&
 		   !(inode->i_flags & (S_AUTOMOUNT | S_DAX)) &&
 		   !(inode->i_sb->s_flags & SB_NOATIME)))
-		err = inode->i_op->getattr(mnt_idmap(real->mnt), real, stat,
-					   mask, flags);
-	else
-		err = vfs_getattr_nosec(real, stat, mask, flags);
-	if (!err && unlikely(masked))
-		stat->mode &= ~0222;
-	return err;
+		return inode->i_op->getattr(mnt_idmap(real->mnt), real, stat,
+					    mask, flags);
+	return vfs_getattr_nosec(real, stat, mask, flags);
+}
+
+static int bl_way_getattr(struct mnt_idmap *idmap, const struct path *path,
+			  struct kstat *stat, u32 mask, unsigned int flags)
+{
+	generic_fillattr(idmap, mask, d_inode(path->dentry), stat);
+	return 0;
 }
 
 /* As bl_getattr(), of the root of a tree. */
-static noinline int bl_root_getattr(const struct path *path,
-				    struct kstat *stat, u32 mask,
-				    unsigned int flags)
+static int bl_root_getattr(struct mnt_idmap *idmap, const struct path *path,
+			   struct kstat *stat, u32 mask, unsigned int flags)
 {
 	struct dentry *dentry = path->dentry;
 	struct bl_bind *bind;
@@ -495,7 +506,9 @@ static noinline int bl_root_getattr(const struct path *path,
 
 	/* An open directory is what it was opened as. */
 	if (bl_file_find(path, &opened, &masked)) {
-		err = bl_getattr_real(&opened, stat, mask, flags, masked);
+		err = bl_getattr_real(&opened, stat, mask, flags);
+		if (masked)
+			stat->mode &= ~0222;
 		path_put(&opened);
 		return err;
 	}
@@ -504,11 +517,11 @@ static noinline int bl_root_getattr(const struct path *path,
 		if (!bl_root_way(bl_tree(dentry->d_sb), PTR_ERR(bind)))
 			return PTR_ERR(bind);
 		bl_inode_be_way(d_inode(dentry));
-		generic_fillattr(&nop_mnt_idmap, mask, d_inode(dentry), stat);
-		return 0;
+		return bl_way_getattr(idmap, path, stat, mask, flags);
 	}
-	err = bl_getattr_real(&bind->real, stat, mask, flags,
-			      bl_mnt_masked(bind->mnt));
+	err = bl_getattr_real(&bind->real, stat, mask, flags);
+	if (bl_mnt_masked(bind->mnt))
+		stat->mode &= ~0222;
 	bl_bind_put(bind);
 	return err;
 }
@@ -521,27 +534,21 @@ static noinline int bl_root_getattr(const struct path *path,
  * @mask: STATX_*
  * @flags: AT_STATX_*
  *
- * Return: as ->getattr(); attributes, device and inode number are those of
- * the inode behind.
+ * Not of the root. Attributes, device and inode number are those of the inode behind.
+ *
+ * Return: as ->getattr().
  */
-int bl_getattr(struct mnt_idmap *idmap, const struct path *path,
-	       struct kstat *stat, u32 mask, unsigned int flags)
+static int bl_getattr(struct mnt_idmap *idmap, const struct path *path,
+		      struct kstat *stat, u32 mask, unsigned int flags)
 {
-	struct dentry *dentry = path->dentry;
-	struct bl_node *node;
+	struct bl_node *node = bl_node_hold(path->dentry);
 	int err;
 
-	if (unlikely(dentry == dentry->d_sb->s_root))
-		return bl_root_getattr(path, stat, mask, flags);
-	node = bl_node_hold(dentry);
-	if (IS_ERR(node)) {
-		if (!bl_is_way(d_inode(dentry)))
-			return PTR_ERR(node);
-		generic_fillattr(&nop_mnt_idmap, mask, d_inode(dentry), stat);
-		return 0;
-	}
-	err = bl_getattr_real(&node->real, stat, mask, flags,
-			      bl_mnt_masked(node->mnt));
+	if (unlikely(!node))
+		return bl_node_lacks(path->dentry);
+	err = bl_getattr_real(&node->real, stat, mask, flags);
+	if (unlikely(bl_mnt_masked(node->mnt)))
+		stat->mode &= ~0222;
 	bl_node_put(node);
 	return err;
 }
@@ -691,10 +698,9 @@ static int bl_fiemap(struct inode *inode, struct fiemap_extent_info *info,
 	return err;
 }
 
-/* What directories can do, whatever they are made of. */
+/* What directories can do, whatever they are made of, but for their attributes. */
 #define BL_DIR_IOPS							\
 	.lookup = bl_lookup,						\
-	.getattr = bl_getattr,						\
 	.create = bl_create,						\
 	.mkdir = bl_mkdir,						\
 	.mknod = bl_mknod,						\
@@ -719,6 +725,7 @@ static int bl_fiemap(struct inode *inode, struct fiemap_extent_info *info,
 static const struct inode_operations bl_dir_iops = {
 	BL_DIR_IOPS,
 	BL_REAL_IOPS,
+	.getattr = bl_getattr,
 	.permission = bl_permission,
 };
 
@@ -726,6 +733,7 @@ static const struct inode_operations bl_dir_iops = {
 static const struct inode_operations bl_root_iops = {
 	BL_DIR_IOPS,
 	BL_REAL_IOPS,
+	.getattr = bl_root_getattr,
 	.permission = bl_root_permission,
 };
 
@@ -738,20 +746,22 @@ static int bl_way_setattr(struct mnt_idmap *idmap, struct dentry *dentry,
 /* A directory that only leads to links. */
 static const struct inode_operations bl_way_iops = {
 	BL_DIR_IOPS,
+	.getattr = bl_way_getattr,
 	.permission = bl_permission,
 	.setattr = bl_way_setattr,
 };
 
 static const struct inode_operations bl_file_iops = {
-	.permission = bl_permission,
+	BL_REAL_IOPS,
 	.getattr = bl_getattr,
-	.setattr = bl_setattr,
-	.listxattr = bl_listxattr,
-	.get_acl = bl_get_acl,
-	.set_acl = bl_set_acl,
-	.fileattr_get = bl_fileattr_get,
-	.fileattr_set = bl_fileattr_set,
-	.fiemap = bl_fiemap,
+	.permission = bl_permission,
+};
+
+/* The root of a tree over a file. */
+static const struct inode_operations bl_root_file_iops = {
+	BL_REAL_IOPS,
+	.getattr = bl_root_getattr,
+	.permission = bl_root_permission_other,
 };
 
 static const struct inode_operations bl_symlink_iops = {
@@ -1010,8 +1020,7 @@ struct inode *bl_inode_root(struct super_block *sb, umode_t type)
 		return NULL;
 	inode->i_ino = get_next_ino();
 	bl_inode_setup(inode, type);
-	if (S_ISDIR(type))
-		inode->i_op = &bl_root_iops;
+	inode->i_op = S_ISDIR(type) ? &bl_root_iops : &bl_root_file_iops;
 	lockdep_annotate_inode_mutex_key(inode);
 	return inode;
 }

@@ -106,17 +106,6 @@ struct bl_link *bl_tree_link(struct bl_tree *tree)
 	return link;
 }
 
-/**
- * bl_tree_stack - say that a tree is stacked over a filesystem
- * @sb: tree
- * @below: filesystem that it shows something of
- */
-void bl_tree_stack(struct super_block *sb, const struct super_block *below)
-{
-	if (unlikely(READ_ONCE(sb->s_stack_depth) <= below->s_stack_depth))
-		WRITE_ONCE(sb->s_stack_depth, below->s_stack_depth + 1);
-}
-
 static const struct super_operations bl_super_ops = {
 	.alloc_inode = bl_alloc_inode,
 	.free_inode = bl_free_inode,
