@@ -171,6 +171,8 @@ test_signal()
 
 	for signal in TERM INT KILL; do
 		good=0
+		# Or it would be taken for its output, and be killed too early.
+		: >"$tmp/out"
 		# Without job control, INT is ignored in the background.
 		setsid env --default-signal=INT "$here/../vm.sh" -k "$kernel" \
 			"${options[@]}" -- sh -c 'echo up; sleep 1000' \
