@@ -518,32 +518,38 @@ ino_t ino_of(const char *file)
 	return lstat(file, &st) ? 0 : st.st_ino;
 }
 
-/* mountinfo: calls @fn with mount point and type of each mount. */
-static void each_mount(void (*fn)(const char *point, const char *type,
-				  void *data), void *data)
+/* A line of mountinfo. */
+struct mount_line {
+	uint64_t id;
+	const char *point, *type, *source;
+};
+
+/* Calls @fn with each mount of this namespace that is within reach. */
+static void each_mount(void (*fn)(const struct mount_line *m, void *data),
+		       void *data)
 {
-	char *line = NULL, *save, *word, *point, *dash;
+	char *line = NULL, *rest, *save;
 	size_t room = 0;
 	FILE *in;
-	int i;
 
 	in = fopen("/proc/self/mountinfo", "re");
 	if (!in)
 		abort();
 	while (getline(&line, &room, in) > 0) {
-		dash = strstr(line, " - ");
-		if (!dash)
+		struct mount_line m = { .id = strtoull(line, NULL, 10) };
+		int i;
+
+		rest = strstr(line, " - ");
+		if (!rest)
 			continue;
-		*dash = '\0';
-		dash += 3;
-		dash[strcspn(dash, " ")] = '\0';
-		point = NULL;
-		for (i = 0, word = strtok_r(line, " ", &save); word;
-		     i++, word = strtok_r(NULL, " ", &save))
-			if (i == 4)
-				point = word;
-		if (point)
-			fn(point, dash, data);
+		*rest = '\0';
+		m.type = strtok_r(rest + 3, " ", &save);
+		m.source = strtok_r(NULL, " ", &save);
+		m.point = strtok_r(line, " ", &save);
+		for (i = 0; i < 4 && m.point; i++)
+			m.point = strtok_r(NULL, " ", &save);
+		if (m.point && m.source)
+			fn(&m, data);
 	}
 	free(line);
 	fclose(in);
@@ -556,19 +562,20 @@ struct mounts {
 	FILE *dump;
 };
 
-static void mount_seen(const char *point, const char *type, void *data)
+static void mount_seen(const struct mount_line *line, void *data)
 {
+	bool tree = !strcmp(line->type, "bindlink");
 	struct mounts *m = data;
 	size_t len;
 
-	if (m->dump && !strcmp(type, "bindlink"))
-		fprintf(m->dump, "mount %s\n", point);
+	if (m->dump && tree)
+		fprintf(m->dump, "mount %s\n", line->point);
 	len = m->at ? strlen(m->at) : 0;
-	if (m->at && (strncmp(point, m->at, len) ||
-		      (point[len] && point[len] != '/')))
+	if (m->at && (strncmp(line->point, m->at, len) ||
+		      (line->point[len] && line->point[len] != '/')))
 		return;
-	m->count += !m->type || !strcmp(type, m->type);
-	if (m->at && !point[len] && !strcmp(type, "bindlink"))
+	m->count += !m->type || !strcmp(line->type, m->type);
+	if (m->at && !line->point[len] && tree)
 		m->exact++;
 }
 
@@ -596,33 +603,34 @@ void place_dump_mounts(FILE *out)
 	each_mount(mount_seen, &m);
 }
 
-/* Whether a line of mountinfo is of a lane: by its source, and its type. */
-static bool lane_seen(const char *line)
-{
-	const char *rest = strstr(line, " - ");
-	char type[64], source[64];
+/* Lanes, which are told by their source and their type: at @at, or that with @id. */
+struct lanes {
+	const char *at;
+	uint64_t id;
+	int count;
+};
 
-	return rest && sscanf(rest, " - %63s %63s", type, source) == 2 &&
-	       strcmp(type, "bindlink") && !strcmp(source, "bindlink");
+static void lane_seen(const struct mount_line *line, void *data)
+{
+	struct lanes *lanes = data;
+
+	lanes->count += strcmp(line->type, "bindlink") &&
+			!strcmp(line->source, "bindlink") &&
+			(lanes->at ? !strcmp(line->point, lanes->at) :
+				     line->id == lanes->id);
 }
 
 bool at_in_lane(int dir, const char *file)
 {
+	struct lanes lanes = {};
 	struct statx st;
-	char line[8192];
-	bool in = false;
-	FILE *table;
 
 	if (statx(dir, file, AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH, STATX_MNT_ID,
 		  &st))
 		return false;
-	table = fopen("/proc/self/mountinfo", "re");
-	while (!in && table && fgets(line, sizeof(line), table))
-		in = strtoull(line, NULL, 10) == st.stx_mnt_id &&
-		     lane_seen(line);
-	if (table)
-		fclose(table);
-	return in;
+	lanes.id = st.stx_mnt_id;
+	each_mount(lane_seen, &lanes);
+	return lanes.count > 0;
 }
 
 bool in_lane(const char *file)
@@ -632,25 +640,18 @@ bool in_lane(const char *file)
 
 int lanes_at(const char *virt)
 {
-	char line[8192], at[4096];
-	FILE *table;
-	int n = 0;
+	struct lanes lanes = { .at = virt };
 
-	table = fopen("/proc/self/mountinfo", "re");
-	while (table && fgets(line, sizeof(line), table))
-		n += sscanf(line, "%*s %*s %*s %*s %4095s", at) == 1 &&
-		     !strcmp(at, virt) && lane_seen(line);
-	if (table)
-		fclose(table);
-	return n;
+	each_mount(lane_seen, &lanes);
+	return lanes.count;
 }
 
-/* Sets a parameter of the module, and returns what it was. */
+/* A parameter of the module, and what it was; NULL leaves it. */
 static const char *parameter(const char *name, const char *value)
 {
 	const char *file = path("/sys/module/bindlink/parameters/%s", name);
 	const char *text = get(file);
-	int err = write_text(file, value);
+	int err = value ? write_text(file, value) : 0;
 
 	if (err) {
 		fprintf(stderr, "# %s: %s\n", file, strerror(err));
@@ -666,10 +667,7 @@ const char *lanes_allow(const char *most)
 
 bool lanes_allowed(void)
 {
-	const char *most = lanes_allow("0");
-
-	lanes_allow(most);
-	return strcmp(most, "0");
+	return strcmp(parameter("lanes", NULL), "0");
 }
 
 const char *lanes_delay(const char *ms)
@@ -683,15 +681,14 @@ struct points {
 	int n;
 };
 
-static void point_seen(const char *point, const char *type, void *data)
+static void point_seen(const struct mount_line *line, void *data)
 {
 	struct points *all = data;
 	size_t len = strlen(all->top);
 
-	(void)type;
-	if (!strncmp(point, all->top, len) &&
-	    (!point[len] || point[len] == '/') && all->n < 1024)
-		all->all[all->n++] = strdup(point);
+	if (!strncmp(line->point, all->top, len) &&
+	    (!line->point[len] || line->point[len] == '/') && all->n < 1024)
+		all->all[all->n++] = strdup(line->point);
 }
 
 /* Unmounts all at or below @top, the last one first.  How many are left. */
