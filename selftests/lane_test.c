@@ -613,51 +613,91 @@ TEST_F(lane, LT4_layers_of_overlayfs)
 	EXPECT_TRUE(OPENS(p->v));
 }
 
+/* A child in a mount namespace of its own, which takes turns with its parent. */
+struct apart {
+	pid_t pid;
+	int in, out;
+};
+
+static bool apart_wait(const struct apart *other)
+{
+	char c;
+
+	return read(other->in, &c, 1) == 1;
+}
+
+static bool apart_go(const struct apart *other)
+{
+	return write(other->out, "x", 1) == 1;
+}
+
+/* Lets the other side go on until it does this, or ends. */
+static bool apart_turn(const struct apart *other)
+{
+	return apart_go(other) && apart_wait(other);
+}
+
+/* The parent's turn is first.  Whether it is; the child's @pid is 0. */
+static bool apart_fork(struct apart *other)
+{
+	int there[2], back[2];
+
+	if (pipe2(there, O_CLOEXEC) || pipe2(back, O_CLOEXEC))
+		return false;
+	other->pid = fork();
+	if (other->pid < 0)
+		return false;
+	other->in = other->pid ? back[0] : there[0];
+	other->out = other->pid ? there[1] : back[1];
+	close(other->pid ? there[0] : back[0]);
+	close(other->pid ? back[1] : there[1]);
+	if (other->pid)
+		return apart_wait(other);
+	if (unshare(CLONE_NEWNS) ||
+	    mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) ||
+	    !apart_turn(other))
+		_exit(1);
+	return true;
+}
+
+/* The child's last turn.  Its status. */
+static int apart_end(const struct apart *other)
+{
+	return apart_go(other) ? reap(other->pid) : -1;
+}
+
 TEST_F(lane, LT2_in_other_namespaces)
 {
 	struct place *p = &self->p;
-	int ready[2], go[2], status;
-	pid_t pid;
-	char c;
+	struct apart other;
 
 	DIR_LINK(p);
 	ASSERT_EQ(0, put(path("%s/x", p->b), "x"));
 	ASSERT_TRUE(OPENS(p->v));
-	ASSERT_EQ(0, ERR(pipe(ready)));
-	ASSERT_EQ(0, ERR(pipe(go)));
-	pid = fork();
-	ASSERT_LE(0, pid);
-	if (!pid) {
-		if (unshare(CLONE_NEWNS) ||
-		    mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL))
-			_exit(1);
-		if (!OPENS(p->v) || write(ready[1], "x", 1) != 1)
+	ASSERT_TRUE(apart_fork(&other));
+	if (!other.pid) {
+		if (!OPENS(p->v) || !apart_turn(&other))
 			_exit(2);
-		if (read(go[0], &c, 1) != 1)
-			_exit(3);
 		/* The backing was replaced. */
 		if (strcmp(names(p->v), "y"))
-			_exit(4);
+			_exit(3);
 		if (!OPENS(p->v) || strcmp(names(p->v), "y"))
+			_exit(4);
+		if (!apart_turn(&other))
 			_exit(5);
-		if (write(ready[1], "x", 1) != 1 || read(go[0], &c, 1) != 1)
-			_exit(6);
 		/* The link was removed. */
 		if (strcmp(names(p->v), "") || lanes_at(p->v))
-			_exit(7);
+			_exit(6);
 		_exit(0);
 	}
-	ASSERT_EQ(1, read(ready[0], &c, 1));
+	ASSERT_TRUE(apart_turn(&other));
 	ASSERT_EQ(0, ERR(rename(p->b, path("%s/away", p->back))));
 	ASSERT_EQ(0, ERR(mkdir(p->b, 0755)));
 	ASSERT_EQ(0, put(path("%s/y", p->b), "y"));
-	ASSERT_EQ(1, write(go[1], "x", 1));
-	ASSERT_EQ(1, read(ready[0], &c, 1));
+	ASSERT_TRUE(apart_turn(&other));
 	EXPECT_STREQ("y", names(p->v));
 	ASSERT_EQ(0, link_drop(p->v));
-	ASSERT_EQ(1, write(go[1], "x", 1));
-	status = reap(pid);
-	EXPECT_EQ(0, status);
+	EXPECT_EQ(0, apart_end(&other));
 }
 
 /* That one namespace cannot have any more mounts is nothing to the others. */
@@ -665,30 +705,20 @@ TEST_F(lane, LT2_no_room_in_another_namespace)
 {
 	struct place *p = &self->p;
 	const char *max = get("/proc/sys/fs/mount-max");
-	int ready[2], go[2], status;
-	pid_t pid;
-	char c;
+	struct apart other;
+	int status;
 
 	DIR_LINK(p);
 	ASSERT_EQ(0, put(path("%s/x", p->b), "x"));
-	ASSERT_EQ(0, ERR(pipe(ready)));
-	ASSERT_EQ(0, ERR(pipe(go)));
-	pid = fork();
-	ASSERT_LE(0, pid);
-	if (!pid) {
-		if (unshare(CLONE_NEWNS) ||
-		    mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) ||
-		    write(ready[1], "x", 1) != 1 || read(go[0], &c, 1) != 1)
-			_exit(1);
+	ASSERT_TRUE(apart_fork(&other));
+	if (!other.pid) {
 		if (strcmp(get(path("%s/x", p->v)), "x") || in_lane(p->v))
 			_exit(2);
 		_exit(0);
 	}
-	ASSERT_EQ(1, read(ready[0], &c, 1));
 	EXPECT_TRUE(OPENS(p->v));
 	ASSERT_EQ(0, write_text("/proc/sys/fs/mount-max", "1"));
-	EXPECT_EQ(1, write(go[1], "x", 1));
-	status = reap(pid);
+	status = apart_end(&other);
 	ASSERT_EQ(0, write_text("/proc/sys/fs/mount-max", max));
 	EXPECT_EQ(0, status);
 	EXPECT_TRUE(in_lane(p->v));
@@ -715,28 +745,18 @@ TEST_F(lane, LT2_where_the_lane_is_not_used)
 	struct place *p = &self->p;
 	const char *w = path("%s/w", p->top), *x = path("%s/x", p->v);
 	const char *o = path("%s/other", p->back), *wx = path("%s/x", w);
-	int ready[2], go[2], status;
-	pid_t pid;
-	char c;
+	struct apart other;
 
 	DIR_LINK(p);
 	ASSERT_EQ(0, put(path("%s/x", p->b), "x"));
 	ASSERT_EQ(0, ERR(mkdir(o, 0755)));
 	ASSERT_EQ(0, put(path("%s/x", o), "o"));
-	ASSERT_EQ(0, ERR(pipe(ready)));
-	ASSERT_EQ(0, ERR(pipe(go)));
-	pid = fork();
-	ASSERT_LE(0, pid);
-	if (!pid) {
-		if (unshare(CLONE_NEWNS) ||
-		    mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) ||
-		    write(ready[1], "x", 1) != 1 || read(go[0], &c, 1) != 1)
-			_exit(1);
+	ASSERT_TRUE(apart_fork(&other));
+	if (!other.pid) {
 		if (strcmp(get(x), "o"))
 			_exit(2);
 		_exit(walk_cached(x) ? 3 : 0);
 	}
-	ASSERT_EQ(1, read(ready[0], &c, 1));
 	/* A mount of the same with other flags. */
 	ASSERT_EQ(0, ERR(mkdir(w, 0755)));
 	ASSERT_EQ(0, ERR(mount(p->v, w, NULL, MS_BIND, NULL)));
@@ -755,9 +775,7 @@ TEST_F(lane, LT2_where_the_lane_is_not_used)
 	ASSERT_EQ(0, ERR(renameat2(AT_FDCWD, p->b, AT_FDCWD, o,
 				   RENAME_EXCHANGE)));
 	EXPECT_STREQ("o", get(x));
-	EXPECT_EQ(1, write(go[1], "x", 1));
-	status = reap(pid);
-	EXPECT_EQ(0, status);
+	EXPECT_EQ(0, apart_end(&other));
 	ASSERT_EQ(0, ERR(chdir("/")));
 }
 

@@ -162,52 +162,49 @@ TEST_F(native, CR7_not_with_what_takes_a_tree)
 /* A file that is open in the tree is no longer used by its name, nor by the root. */
 TEST_F(native, TR6_not_while_the_tree_is_in_use)
 {
+	static const struct {
+		const char *by;
+		int flags;
+	} uses[] = {
+		{ "a file", O_RDONLY }, { "a path", O_PATH },
+		{ "a mapping", O_RDWR }, { "a watch", O_RDONLY },
+	};
 	struct place *p = &self->p;
+	void *map = MAP_FAILED;
+	unsigned int i;
 	int fd, watch;
-	void *map;
 
 	NATIVE_LINK(p, "b");
-	fd = open_in_tree(p->v, O_RDONLY);
-	ASSERT_LE(0, fd);
-	ASSERT_FALSE(at_in_lane(fd, ""));
-	EXPECT_FALSE(WITHIN(1, in_lane(p->v)));
-	close(fd);
-	ASSERT_TRUE(OPENS(p->v));
-	ASSERT_EQ(0, link_drop(p->v));
-
-	ASSERT_EQ(0, link_make_opts(p->v, p->b, BINDLINK_FLAG_NATIVE,
-				    variant->attach, NULL, 0));
-	fd = open_in_tree(p->v, O_RDWR);
-	ASSERT_LE(0, fd);
-	ASSERT_FALSE(at_in_lane(fd, ""));
-	map = mmap(NULL, 4096, PROT_READ, MAP_SHARED, fd, 0);
-	ASSERT_NE(MAP_FAILED, map);
-	close(fd);
-	EXPECT_FALSE(WITHIN(1, in_lane(p->v)));
-	munmap(map, 4096);
-	ASSERT_TRUE(OPENS(p->v));
-	ASSERT_EQ(0, link_drop(p->v));
-
-	ASSERT_EQ(0, link_make_opts(p->v, p->b, BINDLINK_FLAG_NATIVE,
-				    variant->attach, NULL, 0));
-	fd = open_in_tree(p->v, O_PATH);
-	ASSERT_LE(0, fd);
-	ASSERT_FALSE(at_in_lane(fd, ""));
-	EXPECT_FALSE(WITHIN(1, in_lane(p->v)));
-	close(fd);
-	ASSERT_TRUE(OPENS(p->v));
-	ASSERT_EQ(0, link_drop(p->v));
-
-	ASSERT_EQ(0, link_make_opts(p->v, p->b, BINDLINK_FLAG_NATIVE,
-				    variant->attach, NULL, 0));
-	fd = open_in_tree(p->v, O_RDONLY);
-	ASSERT_LE(0, fd);
-	watch = inotify_init1(IN_CLOEXEC);
-	ASSERT_LE(0, inotify_add_watch(watch, p->v, IN_MODIFY));
-	close(fd);
-	EXPECT_FALSE(WITHIN(1, in_lane(p->v)));
-	close(watch);
-	ASSERT_TRUE(OPENS(p->v));
+	for (i = 0; i < ARRAY_SIZE(uses); i++) {
+		if (i) {
+			ASSERT_EQ(0, link_drop(p->v));
+			ASSERT_EQ(0, link_make_opts(p->v, p->b,
+						    BINDLINK_FLAG_NATIVE,
+						    variant->attach, NULL, 0));
+		}
+		fd = open_in_tree(p->v, uses[i].flags);
+		ASSERT_LE(0, fd);
+		ASSERT_FALSE(at_in_lane(fd, ""));
+		if (!strcmp(uses[i].by, "a mapping")) {
+			map = mmap(NULL, 4096, PROT_READ, MAP_SHARED, fd, 0);
+			ASSERT_NE(MAP_FAILED, map);
+			close(fd);
+		} else if (!strcmp(uses[i].by, "a watch")) {
+			watch = inotify_init1(IN_CLOEXEC);
+			ASSERT_LE(0, inotify_add_watch(watch, p->v, IN_MODIFY));
+			close(fd);
+			fd = watch;
+		}
+		EXPECT_FALSE(WITHIN(1, in_lane(p->v)))
+			TH_LOG("by %s", uses[i].by);
+		if (map != MAP_FAILED)
+			munmap(map, 4096);
+		else
+			close(fd);
+		map = MAP_FAILED;
+		ASSERT_TRUE(OPENS(p->v))
+			TH_LOG("by %s", uses[i].by);
+	}
 }
 
 /* The same file again, which somebody has open since it was there before. */
