@@ -948,13 +948,15 @@ void bl_inode_be_way(struct inode *inode);
 struct inode *bl_inode_way(struct super_block *sb);
 struct inode *bl_inode_merged(struct dentry *dentry, struct bl_mnt *mnt,
 			      struct inode *real);
+void bl_inode_refresh_access(struct inode *inode, struct inode *real,
+			     const struct bl_mnt *mnt);
 void bl_inode_refresh(struct inode *inode, struct inode *real,
 		      const struct bl_mnt *mnt);
 void bl_inode_init(void);
 
 /*
- * Whether @inode has what a walk looks at itself, as bl_inode_refresh() would
- * store it. False with an ID mapping.
+ * Whether @inode has what a walk looks at itself, as bl_inode_refresh_access() would
+ * store it, but for the group. False with an ID mapping.
  */
 static __always_inline bool bl_inode_fresh(const struct inode *inode,
 					   const struct inode *real,
@@ -1094,7 +1096,7 @@ static __always_inline bool bl_basis_found(struct bl_basis *basis)
  *	reference. No dentry where nothing is shown, or only a way to links.
  * @mnt: private mount of @real, with a reference
  * @inode: inode of @real when it was looked up, NULL for a negative one
- * @link: the link at the name, with a reference
+ * @link: the link at the name; only used while @gen is the generation
  * @bind: what @link was bound to when it was looked up, with a reference
  * @basis: what the walk went by that found it; while that holds so does this.
  *	Whoever puts NULL there frees it; then nothing can be told any more

@@ -1742,7 +1742,7 @@ static noinline int bl_node_renew(const struct dentry *dentry,
 	struct inode *inode = d_inode_rcu(dentry);
 
 	if (inode && node->inode)
-		bl_inode_refresh(inode, node->inode, node->mnt);
+		bl_inode_refresh_access(inode, node->inode, node->mnt);
 	return 1;
 }
 

@@ -4,7 +4,7 @@
  *
  * An inode stands for the inode behind it and has no state of its own. What
  * the VFS reads from an inode directly (mode, owner, size, link count) is
- * copied at each use, so that a set-user-ID bit that was dropped below is
+ * copied before it does, so that a set-user-ID bit that was dropped below is
  * not honoured here an instant later. All else is asked below, with the
  * caller's credentials.
  */
@@ -50,45 +50,80 @@ static umode_t bl_mode(struct inode *real, const struct bl_mnt *mnt)
 	return mode & mnt->modes;
 }
 
-/**
- * bl_inode_refresh - copy what the VFS reads from an inode directly
- * @inode: inode of a tree
- * @real: inode behind it
- * @mnt: private mount of @real
- *
- * Context: any, RCU-walk too. Writes only what differs.
- */
-void bl_inode_refresh(struct inode *inode, struct inode *real,
-		      const struct bl_mnt *mnt)
+/* Who may do what with @real. Under i_lock, so that the last to copy it is right. */
+static void bl_inode_copy_access(struct inode *inode, struct inode *real,
+				 const struct bl_mnt *mnt)
 {
 	struct mnt_idmap *idmap = mnt_idmap(mnt->mnt);
 	umode_t mode = bl_mode(real, mnt);
-	kuid_t uid = bl_uid(idmap, real);
-	kgid_t gid = bl_gid(idmap, real);
-	unsigned int nlink = READ_ONCE(real->i_nlink);
-	loff_t size = i_size_read(real);
 
-	if (likely(inode->i_mode == mode && uid_eq(inode->i_uid, uid) &&
-		   gid_eq(inode->i_gid, gid) &&
-		   inode->i_nlink == nlink && i_size_read(inode) == size &&
-		   inode->i_rdev == real->i_rdev && IS_NOSEC(inode)))
-		return;
-
-	spin_lock(&inode->i_lock);
+	lockdep_assert_held(&inode->i_lock);
 	/*
 	 * The kind of a directory and of a symlink is in the dentry; only the
 	 * root of a tree over a file can change it, and never to those.
 	 */
 	if (S_ISDIR(inode->i_mode) == S_ISDIR(mode))
 		WRITE_ONCE(inode->i_mode, mode);
-	inode->i_uid = uid;
-	inode->i_gid = gid;
+	inode->i_uid = bl_uid(idmap, real);
+	inode->i_gid = bl_gid(idmap, real);
+}
+
+static bool bl_inode_same_access(const struct inode *inode, struct inode *real,
+				 const struct bl_mnt *mnt)
+{
+	struct mnt_idmap *idmap = mnt_idmap(mnt->mnt);
+
+	return inode->i_mode == bl_mode(real, mnt) &&
+	       uid_eq(inode->i_uid, bl_uid(idmap, real)) &&
+	       gid_eq(inode->i_gid, bl_gid(idmap, real));
+}
+
+/**
+ * bl_inode_refresh_access - copy the mode and the owners alone
+ * @inode: inode of a tree
+ * @real: inode behind it
+ * @mnt: private mount of @real
+ *
+ * Context: any, RCU-walk too: @inode may be going. Writes only what differs.
+ */
+void bl_inode_refresh_access(struct inode *inode, struct inode *real,
+			     const struct bl_mnt *mnt)
+{
+	if (likely(bl_inode_same_access(inode, real, mnt)))
+		return;
+	spin_lock(&inode->i_lock);
+	bl_inode_copy_access(inode, real, mnt);
+	spin_unlock(&inode->i_lock);
+}
+
+/**
+ * bl_inode_refresh - copy what the VFS reads from an inode directly
+ * @inode: inode of a tree, held by the caller
+ * @real: inode behind it
+ * @mnt: private mount of @real
+ *
+ * Context: any, but not RCU-walk. Writes only what differs.
+ */
+void bl_inode_refresh(struct inode *inode, struct inode *real,
+		      const struct bl_mnt *mnt)
+{
+	unsigned int nlink;
+
+	if (likely(bl_inode_same_access(inode, real, mnt) &&
+		   inode->i_nlink == READ_ONCE(real->i_nlink) &&
+		   i_size_read(inode) == i_size_read(real) &&
+		   inode->i_rdev == real->i_rdev && IS_NOSEC(inode)))
+		return;
+
+	spin_lock(&inode->i_lock);
+	bl_inode_copy_access(inode, real, mnt);
 	inode->i_rdev = real->i_rdev;
 	/* notify_change() takes it off when a set-user-ID bit is set. */
 	inode_set_flags(inode, S_NOSEC, S_NOSEC);
+	nlink = READ_ONCE(real->i_nlink);
 	if (inode->i_nlink != nlink)
 		set_nlink(inode, nlink);
-	i_size_write(inode, size);
+	i_size_write(inode, i_size_read(real));
 	inode->i_blkbits = real->i_blkbits;
 	spin_unlock(&inode->i_lock);
 }
@@ -342,7 +377,10 @@ static noinline int bl_permission_full(struct mnt_idmap *idmap,
 	if (!real)
 		return generic_permission(idmap, inode, mask) ?:
 		       bl_permitted(inode, mask);
-	bl_inode_refresh(inode, real, mnt);
+	if (mask & MAY_NOT_BLOCK)
+		bl_inode_refresh_access(inode, real, mnt);
+	else
+		bl_inode_refresh(inode, real, mnt);
 	err = inode_permission(mnt_idmap(mnt->mnt), real, mask);
 	if (unlikely(mnt->flags & (MNT_READONLY | MNT_NOEXEC))) {
 		umode_t mode = real->i_mode;
