@@ -460,6 +460,18 @@ static __always_inline void bl_iocb_back(struct kiocb *iocb, struct file *file,
  * Those who watch the real file or restrict its use are asked for each access to
  * it. All else that vfs_iocb_iter_read() looks at was found right at ->open().
  */
+/*
+ * exec reads a program before it looks at its set-user-ID bit, but it may be long ago
+ * that it was opened: the arguments are copied in between.
+ */
+static noinline void bl_file_exec(struct file *file)
+{
+	struct inode *inode = file_inode(file);
+
+	if (BL_I(inode)->real)
+		bl_inode_refresh(inode, BL_I(inode)->real, BL_I(inode)->mnt);
+}
+
 static ssize_t bl_read_iter(struct kiocb *iocb, struct iov_iter *iter)
 {
 	struct file *file = iocb->ki_filp;
@@ -468,6 +480,8 @@ static ssize_t bl_read_iter(struct kiocb *iocb, struct iov_iter *iter)
 	int flags;
 
 	bl_file_update(file, real);
+	if (unlikely(file->f_flags & __FMODE_EXEC))
+		bl_file_exec(file);
 	if (unlikely(!is_sync_kiocb(iocb) || !real->f_op->read_iter))
 		return bl_other_io(iocb, iter, real, false);
 	n = rw_verify_area(READ, real, &iocb->ki_pos, iov_iter_count(iter));

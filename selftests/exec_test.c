@@ -3,7 +3,11 @@
  * Running programs from a link.
  */
 #include <linux/capability.h>
+#include <linux/userfaultfd.h>
 #include <signal.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/pidfd.h>
 #include <sys/syscall.h>
 #include <sys/xattr.h>
 
@@ -223,6 +227,87 @@ TEST_F(exec, LB4_set_user_id_dropped_at_backing)
 		EXPECT_STREQ(facts(b), facts(v));
 		EXPECT_STREQ("1001 1001", output(OTHER, v, "ids"));
 	}
+}
+
+/* A page that whoever touches it has to wait for, at @page.  The userfaultfd. */
+static int page_to_wait_for(void **page)
+{
+	struct uffdio_api api = { .api = UFFD_API };
+	struct uffdio_register area = { .mode = UFFDIO_REGISTER_MODE_MISSING };
+	int fd = syscall(SYS_userfaultfd, O_CLOEXEC);
+
+	*page = mmap(NULL, getpagesize(), PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS,
+		     -1, 0);
+	area.range.start = (uintptr_t)*page;
+	area.range.len = getpagesize();
+	if (fd < 0 || *page == MAP_FAILED || ioctl(fd, UFFDIO_API, &api) ||
+	    ioctl(fd, UFFDIO_REGISTER, &area))
+		return -1;
+	return fd;
+}
+
+/*
+ * When that happens with the program open already, while its arguments are read:
+ * those of a user, who may have them take long.
+ */
+TEST_F(exec, LB4_set_user_id_dropped_while_executed)
+{
+	struct place *p = &self->p;
+	const char *v = path("%s/prog", p->v), *b = path("%s/prog", p->b);
+	const char *old = path("%s/old", p->b), *before = lanes_allow("0");
+	static char text[4096] __attribute__((aligned(4096))) = "ids";
+	struct uffdio_copy copied = { .src = (uintptr_t)text };
+	struct {
+		void *page;
+		int fd;
+	} wait;
+	int out[2], tell[2], pidfd, fd;
+	struct uffd_msg msg;
+	char buf[64] = "";
+	pid_t pid;
+
+	fd = syscall(SYS_userfaultfd, O_CLOEXEC);
+	if (fd < 0 && errno == ENOSYS)
+		SKIP(lanes_allow(before); return, "no userfaultfd");
+	close(fd);
+	DIR_LINK(p);
+	ASSERT_EQ(0, copy(payload(), b, 0755));
+	ASSERT_EQ(0, ERR(chmod(b, 04755)));
+	ASSERT_EQ(0, ERR(pipe2(out, O_CLOEXEC)));
+	ASSERT_EQ(0, ERR(pipe2(tell, O_CLOEXEC)));
+	pid = fork();
+	if (!pid) {
+		wait.fd = page_to_wait_for(&wait.page);
+		if (wait.fd < 0 || setresgid(USER, USER, USER) ||
+		    setresuid(USER, USER, USER) ||
+		    write(tell[1], &wait, sizeof(wait)) != sizeof(wait))
+			_exit(1);
+		dup2(out[1], 1);
+		execl(v, v, wait.page, NULL);
+		_exit(2);
+	}
+	close(out[1]);
+	close(tell[1]);
+	ASSERT_EQ(sizeof(wait), read(tell[0], &wait, sizeof(wait)));
+	pidfd = pidfd_open(pid, 0);
+	ASSERT_LE(0, pidfd);
+	fd = pidfd_getfd(pidfd, wait.fd, 0);
+	ASSERT_LE(0, fd);
+	ASSERT_EQ(sizeof(msg), read(fd, &msg, sizeof(msg)));
+	ASSERT_EQ(UFFD_EVENT_PAGEFAULT, msg.event);
+	/* Another has the name now, or Tomoyo would look at this one by that. */
+	ASSERT_EQ(0, ERR(link(b, old)));
+	ASSERT_EQ(0, copy(payload(), path("%s/new", p->b), 0755));
+	ASSERT_EQ(0, ERR(rename(path("%s/new", p->b), b)));
+	ASSERT_EQ(0, ERR(chmod(old, 0755)));
+	copied.dst = (uintptr_t)wait.page;
+	copied.len = getpagesize();
+	ASSERT_EQ(0, ERR(ioctl(fd, UFFDIO_COPY, &copied)));
+	EXPECT_LT(0, read(out[0], buf, sizeof(buf) - 1));
+	EXPECT_STREQ("1000 1000\n", buf);
+	EXPECT_EQ(0, reap(pid));
+	close(fd);
+	lanes_allow(before);
 }
 
 TEST_F(exec, TR3_file_capabilities)
