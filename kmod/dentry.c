@@ -1970,9 +1970,6 @@ static int bl_d_weak_revalidate(struct dentry *dentry, unsigned int flags)
 		node = rcu_dereference(*bl_node_slot(dentry));
 		return node ? bl_node_end(dentry, node) : 1;
 	}
-	/* Before it is attached nothing has to be there yet. */
-	if (!d_mountpoint(tree->key))
-		return 1;
 	scoped_guard(rcu) {
 		bind = bl_root_shows(tree, rcu_dereference(tree->link), true);
 		/* It may be going at this moment. */
@@ -1985,9 +1982,16 @@ static int bl_d_weak_revalidate(struct dentry *dentry, unsigned int flags)
 			return 1;
 		}
 	}
+	/* Before it is attached nothing has to be there yet. */
+	if (!d_mountpoint(tree->key))
+		return 1;
 	bind = bl_root_get(tree, NULL);
-	if (IS_ERR(bind))
-		return bl_root_way(tree, PTR_ERR(bind)) ? 1 : PTR_ERR(bind);
+	if (IS_ERR(bind)) {
+		if (!bl_root_way(tree, PTR_ERR(bind)))
+			return PTR_ERR(bind);
+		bl_inode_be_way(d_inode(dentry));
+		return 1;
+	}
 	bl_inode_refresh(d_inode(dentry), d_inode(bind->real.dentry),
 			 bind->mnt);
 	bl_bind_put(bind);
@@ -2019,6 +2023,7 @@ static char *bl_d_dname(struct dentry *dentry, char *buf, int size)
 }
 
 static const struct dentry_operations bl_opened_dops = {
+	.d_weak_revalidate = bl_d_weak_revalidate,
 	.d_release = bl_d_release,
 	.d_iput = bl_d_iput,
 	.d_dname = bl_d_dname,

@@ -255,6 +255,35 @@ TEST_F(xattr, TR7_access_control_lists)
 	EXPECT_EQ(EINVAL, ERR(setxattr(v, ACCESS, &acl, sizeof(acl), 0)));
 }
 
+/* The owner may set one, by whatever path: that of an open file, too. */
+TEST_F(xattr, LB4_TR9_given_to_somebody_at_backing)
+{
+	struct acl acl = acl_for(OTHER, ACL_READ);
+	struct place *p = &self->p;
+	const char *ways[2] = { p->v };
+	unsigned int i, way;
+	int fd;
+
+	FILE_LINK(p, "f");
+	fd = open(p->v, O_RDONLY | O_CLOEXEC);
+	ASSERT_LE(0, fd);
+	ways[1] = path("/proc/self/fd/%d", fd);
+	for (way = 0; way < ARRAY_SIZE(ways); way++) {
+		for (i = 0; i < 4; i++) {
+			pid_t pid;
+
+			ASSERT_EQ(0, ERR(chown(p->b, i & 1 ? USER : 0, 0)));
+			pid = fork_user(USER);
+			if (!pid)
+				_exit(ERR(setxattr(ways[way], ACCESS, &acl,
+						   sizeof(acl), 0)));
+			EXPECT_EQ(i & 1 ? 0 : EPERM, reap(pid))
+				TH_LOG("%s, %u", ways[way], i);
+		}
+	}
+	close(fd);
+}
+
 TEST_F(xattr, TR7_default_lists_are_inherited)
 {
 	struct place *p = &self->p;
