@@ -457,10 +457,6 @@ static __always_inline void bl_iocb_back(struct kiocb *iocb, struct file *file,
 }
 
 /*
- * Those who watch the real file or restrict its use are asked for each access to
- * it. All else that vfs_iocb_iter_read() looks at was found right at ->open().
- */
-/*
  * exec reads a program before it looks at its set-user-ID bit, but it may be long ago
  * that it was opened: the arguments are copied in between.
  */
@@ -472,6 +468,10 @@ static noinline void bl_file_exec(struct file *file)
 		bl_inode_refresh(inode, BL_I(inode)->real, BL_I(inode)->mnt);
 }
 
+/*
+ * Those who watch the real file or restrict its use are asked for each access to
+ * it. All else that vfs_iocb_iter_read() looks at was found right at ->open().
+ */
 static ssize_t bl_read_iter(struct kiocb *iocb, struct iov_iter *iter)
 {
 	struct file *file = iocb->ki_filp;
