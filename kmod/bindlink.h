@@ -1241,9 +1241,10 @@ static __always_inline struct bl_bind *bl_root_shows(struct bl_tree *tree,
 }
 
 /* The same, by its link of this moment. */
-static inline struct bl_bind *bl_root_rcu(struct bl_tree *tree)
+static __always_inline struct bl_bind *bl_root_rcu(struct bl_tree *tree,
+						   bool brief)
 {
-	return bl_root_shows(tree, rcu_dereference(tree->link), false);
+	return bl_root_shows(tree, rcu_dereference(tree->link), brief);
 }
 
 bool bl_dentry_rule_in(struct dentry *dentry, struct dentry *parent,

@@ -1735,14 +1735,10 @@ static bool bl_node_in_root(const struct super_block *sb,
 }
 
 /* Returns 1. */
-static noinline int bl_node_renew(const struct dentry *dentry,
-				  const struct bl_node *node)
+static noinline int bl_node_renew(struct inode *inode, struct inode *real,
+				  const struct bl_mnt *mnt)
 {
-	/* It may be going at this moment. */
-	struct inode *inode = d_inode_rcu(dentry);
-
-	if (inode && node->inode)
-		bl_inode_refresh_access(inode, node->inode, node->mnt);
+	bl_inode_refresh_access(inode, real, mnt);
 	return 1;
 }
 
@@ -1755,12 +1751,13 @@ static noinline int bl_node_renew(const struct dentry *dentry,
 static __always_inline int bl_node_end(const struct dentry *dentry,
 				       const struct bl_node *node)
 {
-	const struct inode *inode = d_inode_rcu(dentry);
-	const struct inode *real = node->inode;
+	/* It may be going at this moment. */
+	struct inode *inode = d_inode_rcu(dentry);
+	struct inode *real = node->inode;
 
 	if (!real || !inode || bl_inode_fresh(inode, real, node->mnt))
 		return 1;
-	return bl_node_renew(dentry, node);
+	return bl_node_renew(inode, real, node->mnt);
 }
 
 /* Whether a node holds that was not found in the directory of its parent. */
@@ -1971,7 +1968,7 @@ static int bl_d_weak_revalidate(struct dentry *dentry, unsigned int flags)
 		return node ? bl_node_end(dentry, node) : 1;
 	}
 	scoped_guard(rcu) {
-		bind = bl_root_shows(tree, rcu_dereference(tree->link), true);
+		bind = bl_root_rcu(tree, true);
 		/* It may be going at this moment. */
 		real = bind ? d_inode_rcu(bind->real.dentry) : NULL;
 		if (likely(real)) {

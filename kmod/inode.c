@@ -172,7 +172,7 @@ static int bl_inode_use_root(struct bl_tree *tree, int mask, struct bl_use *use)
 
 	if (mask & MAY_NOT_BLOCK) {
 		use->merged = bl_root_merged(tree);
-		bind = bl_root_rcu(tree);
+		bind = bl_root_rcu(tree, false);
 		if (!bind)
 			return -ECHILD;
 		use->real = d_inode_rcu(bind->real.dentry);
@@ -438,11 +438,10 @@ static noinline int bl_permission_merged(struct mnt_idmap *idmap,
 /* The same of what the root of a tree shows. */
 static bool bl_root_may(const struct inode *inode, int mask)
 {
-	struct bl_tree *tree = bl_tree(inode->i_sb);
 	const struct bl_bind *bind;
 
 	guard(rcu)();
-	bind = bl_root_shows(tree, rcu_dereference(tree->link), true);
+	bind = bl_root_rcu(bl_tree(inode->i_sb), true);
 	return bind && bl_inode_may(inode, d_inode_rcu(bind->real.dentry),
 				    bind->mnt, mask);
 }
@@ -486,10 +485,8 @@ static int bl_permission(struct mnt_idmap *idmap, struct inode *inode,
 
 static __always_inline bool bl_root_searchable(const struct inode *inode)
 {
-	struct bl_tree *tree = bl_tree(inode->i_sb);
-	const struct bl_bind *bind;
+	const struct bl_bind *bind = bl_root_rcu(bl_tree(inode->i_sb), true);
 
-	bind = bl_root_shows(tree, rcu_dereference(tree->link), true);
 	return bind && bl_inode_searchable(inode,
 					   d_inode_rcu(bind->real.dentry),
 					   bind->mnt);
@@ -558,8 +555,7 @@ static int bl_root_getattr(struct mnt_idmap *idmap, const struct path *path,
 		return bl_way_getattr(idmap, path, stat, mask, flags);
 	}
 	err = bl_getattr_real(&bind->real, stat, mask, flags);
-	if (bl_mnt_masked(bind->mnt))
-		stat->mode &= ~0222;
+	stat->mode &= bind->mnt->modes;
 	bl_bind_put(bind);
 	return err;
 }
@@ -585,8 +581,7 @@ static int bl_getattr(struct mnt_idmap *idmap, const struct path *path,
 	if (unlikely(!node))
 		return bl_node_lacks(path->dentry);
 	err = bl_getattr_real(&node->real, stat, mask, flags);
-	if (unlikely(bl_mnt_masked(node->mnt)))
-		stat->mode &= ~0222;
+	stat->mode &= node->mnt->modes;
 	bl_node_put(node);
 	return err;
 }
