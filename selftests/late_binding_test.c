@@ -740,15 +740,6 @@ TEST_F(late, LB4_sticky)
 		TH_LOG("%s", link_why());				\
 } while (0)
 
-/* What @expr, an errno, is to USER. */
-#define AS_USER(expr) ({						\
-	pid_t __pid = fork_user(USER);					\
-									\
-	if (!__pid)							\
-		_exit(expr);						\
-	reap(__pid);							\
-})
-
 /*
  * The VFS looks at the owner and the sticky bit of a directory before it asks
  * whether somebody may write there.

@@ -124,6 +124,14 @@ int err_open(const char *file, int flags);
 pid_t fork_user(uid_t uid);
 /* Exit status of a child, or 256 and the signal. */
 int reap(pid_t pid);
+/* What @expr, an errno, is to USER. */
+#define AS_USER(expr) ({						\
+	pid_t __pid = fork_user(USER);					\
+									\
+	if (!__pid)							\
+		_exit(expr);						\
+	reap(__pid);							\
+})
 /* Whether a plain filesystem gives that errno while names come and go. */
 bool usual(int err);
 /* Milliseconds of a clock that only goes on. */
