@@ -13,7 +13,8 @@
  *	bl_mnt_mutex			list of private mounts
  *	d_lock of a tree's dentry	guards bl_node of that dentry
  *	bl_lane_lock			state of lanes; d_lock of a gate inside
- *	bl_link.bind_lock, bl_tree.rule_lock, bl_open_lock	leaves
+ *	bl_link.bind_lock, bl_tree.rule_lock, bl_open_lock,
+ *	bl_spares.lock			leaves
  *
  * The two groups do not meet: no path is looked up under bl_link_mutex, and
  * it is not taken with a lock of a filesystem held. Backing paths are followed
@@ -1416,6 +1417,15 @@ int bl_file_adopt(struct file *file, struct file *real);
 void bl_file_abandon(struct file *file);
 struct file *bl_file_real(const struct file *file);
 bool bl_file_find(const struct path *path, struct path *real, bool *masked);
+
+/* spare.c: files behind that were closed, for whoever opens them again */
+
+struct file *bl_spare_take(const struct file *user, const struct path *path,
+			   unsigned int flags);
+bool bl_spare_give(struct inode *inode, struct file *file);
+void bl_spare_drop(const struct inode *real);
+void bl_spares_init(void);
+void bl_spares_exit(void);
 
 /* readdir.c: listing directories that links are in */
 

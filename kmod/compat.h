@@ -76,6 +76,24 @@ static inline struct file *bl_backing_tmpfile_open(struct file *user,
 }
 
 /*
+ * What the user opened, of a backing file. That it is const came with a function that
+ * sets it, which does no more.
+ */
+static inline struct path *bl_backing_file_path(struct file *file)
+{
+	return (struct path *)backing_file_user_path(file);
+}
+
+/* Have nobody told of what becomes of @file, which nobody else has. */
+static inline void bl_file_no_notify(struct file *file)
+{
+#ifdef FMODE_FSNOTIFY_MASK
+	file->f_mode &= ~FMODE_FSNOTIFY_MASK;
+#endif
+	file->f_mode |= FMODE_NONOTIFY;
+}
+
+/*
  * d_alloc_parallel() is given the queue of those who wait for the lookup, until it
  * has one of its own.
  */

@@ -295,6 +295,7 @@ static int bl_open_detach(struct file *file, const struct bl_real *real)
 static int bl_open_real(struct file *file, const struct bl_real *real)
 {
 	umode_t mode = d_inode(real->path.dentry)->i_mode;
+	unsigned int flags;
 	struct file *lower;
 
 	if ((S_ISCHR(mode) || S_ISBLK(mode)) &&
@@ -305,9 +306,10 @@ static int bl_open_real(struct file *file, const struct bl_real *real)
 	    (((file->f_mode & FMODE_WRITE) && !(file->f_flags & O_APPEND)) ||
 	     (file->f_flags & O_TRUNC)))
 		return -EPERM;
-	lower = bl_backing_file_open(file, file->f_flags &
-				     ~(O_CREAT | O_EXCL | O_TRUNC),
-				     &real->path, current_cred());
+	flags = file->f_flags &
+		~(O_CLOEXEC | O_CREAT | O_EXCL | O_NOCTTY | O_TRUNC);
+	lower = bl_spare_take(file, &real->path, flags) ?:
+		bl_backing_file_open(file, flags, &real->path, current_cred());
 	if (IS_ERR(lower))
 		return PTR_ERR(lower);
 	return bl_file_adopt(file, lower);
@@ -349,13 +351,17 @@ static void bl_unlock_posix(struct file *real, fl_owner_t owner)
 
 static int bl_release(struct inode *inode, struct file *file)
 {
+	struct file *real;
+
 	/* Locks of the open file description are owned by this file. */
 	bl_unlock_posix(bl_file_behind(file), (fl_owner_t)file);
+	real = bl_file_forget(file);
 	/*
 	 * Where this is called __fput() can be. fput() would leave it to another
 	 * round of the task's work.
 	 */
-	__fput_sync(bl_file_forget(file));
+	if (!bl_spare_give(inode, real))
+		__fput_sync(real);
 	return 0;
 }
 

@@ -14,6 +14,7 @@ static int __init bl_init(void)
 
 	bl_inode_init();
 	bl_lanes_init();
+	bl_spares_init();
 	err = bl_super_init();
 	if (err)
 		return err;
@@ -29,6 +30,7 @@ static void __exit bl_exit(void)
 	bl_links_exit();
 	bl_netlink_exit();
 	bl_super_exit();
+	bl_spares_exit();
 }
 
 module_init(bl_init);

@@ -48,6 +48,8 @@ static void bl_evict_inode(struct inode *inode)
 	clear_inode(inode);
 	if (unlikely(BL_I(inode)->kept))
 		atomic_dec(&bl_tree(inode->i_sb)->kept);
+	if (BL_I(inode)->real)
+		bl_spare_drop(BL_I(inode)->real);
 	iput(BL_I(inode)->real);
 	bl_mnt_put(BL_I(inode)->mnt);
 }

@@ -370,6 +370,45 @@ TEST_F(backing, LB7_RM5_the_filesystem_can_be_unmounted)
 	EXPECT_EQ(0, disk_drop(&d));
 }
 
+/*
+ * What was read and closed keeps nothing when the link has been removed, but for what
+ * the kernel does a grace period later. With an exception there is no lane, and
+ * something behind each file.
+ */
+TEST_F(backing, RM5_free_soon)
+{
+	struct place *p = &self->p;
+	const char *m = path("%s/m", p->back), *b = path("%s/b", m);
+	const char *except = path("%s/except", p->v);
+	const char *x = path("%s/x", p->v);
+	uint64_t before, took = UINT64_MAX;
+	struct disk d;
+	int i;
+
+	ASSERT_EQ(0, ERR(mkdir(m, 0755)));
+	ASSERT_EQ(0, ERR(mkdir(p->v, 0755)));
+	ASSERT_EQ(0, ERR(mkdir(except, 0755)));
+	DISK(d);
+	for (i = 0; i < 10; i++) {
+		ASSERT_EQ(0, ERR(mount(d.dev, m, "ext4", 0, NULL)));
+		ASSERT_EQ(0, ERR(i ? 0 : mkdir(b, 0755)));
+		ASSERT_EQ(0, put(path("%s/x", b), "disk"));
+		ASSERT_EQ(0, link_make_flags(p->v, b, 0, &except, 1))
+			TH_LOG("%s", link_why());
+		EXPECT_STREQ("disk", get(x));
+		EXPECT_STREQ("disk", get(x));
+		ASSERT_EQ(0, link_drop(p->v));
+		ASSERT_EQ(0, ERR(umount2(m, 0)));
+		before = now_ms();
+		EXPECT_TRUE(WITHIN(5, disk_free(&d))) TH_LOG("round %d", i);
+		if (now_ms() - before < took)
+			took = now_ms() - before;
+	}
+	/* The quickest, as the machine does other things, too. */
+	EXPECT_GT(300, took);
+	EXPECT_EQ(0, disk_drop(&d));
+}
+
 /* A mount below B, and one above it that has others upon it. */
 TEST_F(backing, LB7_a_filesystem_below_the_backing_can_be_unmounted)
 {

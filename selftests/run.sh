@@ -21,7 +21,7 @@ programs=(
 	lock_test exec_test xattr_test perm_test library_test netlink_test
 	anchorless_test act_test nested_test chain_test namespace_test
 	backing_mount_test readonly_test exception_test merged_test
-	merged_list_test combine_test lane_test native_test
+	merged_list_test combine_test lane_test native_test reopen_test
 	oracle_test storm_test kill_test parallel_test fault_test
 	fault_flags_test nested_storm_test merged_storm_test
 )
