@@ -16,6 +16,10 @@
  * A name may go from one layer to another while they are read. So if one of them
  * has changed since the first was begun, all are read again, and what is new is
  * added.
+ *
+ * Most directories are in one layer only, and no names in them have rules. Such a one
+ * is listed by its filesystem, with the positions of that, until it is rewound; what
+ * other layers have of it by then is new.
  */
 
 #include <linux/bits.h>
@@ -71,6 +75,7 @@ struct bl_merge_entry {
  * struct bl_merge - an open directory that is made of several
  * @files: the directories behind it, first layer first
  * @nr_files: entries of @files
+ * @direct: there is just one, and it alone is listed; all below is not used then
  * @chunks: memory for the names that were read
  * @nr_chunks: entries of @chunks that are used
  * @used: bytes used of the last chunk
@@ -87,6 +92,7 @@ struct bl_merge_entry {
 struct bl_merge {
 	struct file **files;
 	unsigned int nr_files;
+	bool direct;
 	void *chunks[BL_MERGE_CHUNKS];
 	unsigned int nr_chunks;
 	size_t used;
@@ -540,9 +546,10 @@ static int bl_merge_find(struct dentry *dentry, const struct file *file,
 /*
  * Open what @dentry is made of now with the opener's credentials. What it was
  * made of when it was opened goes on to be listed where that cannot be told.
+ * @ruled: set to whether names in it may have rules
  */
 static int bl_merge_open_layers(struct bl_merge *merge, struct dentry *dentry,
-				const struct file *file)
+				const struct file *file, bool *ruled)
 {
 	struct bl_merge opened = {};
 	struct bl_where where;
@@ -553,6 +560,8 @@ static int bl_merge_open_layers(struct bl_merge *merge, struct dentry *dentry,
 	int err;
 
 	err = bl_merge_find(dentry, file, &where, &mnt, &alone);
+	/* One step is enough only where there are none below in any view. */
+	*ruled = err || !where.stepped;
 	if (!err && where.denied) {
 		err = merge->nr_files ? 0 : where.denied;
 		goto out;
@@ -637,31 +646,71 @@ static int bl_merge_read_all(struct bl_merge *merge, struct bl_dir_rules *rules)
 	return err ?: dead && dead == merge->nr_files ? -ENOENT : 0;
 }
 
-/* Read the names from position @start on. */
-static int bl_merge_fill(struct bl_merge *merge, struct file *file, u64 start)
+/*
+ * Have all that @file is made of now, and the names in it that have rules, which are
+ * for bl_dir_rules_put().
+ */
+static int bl_merge_renew(struct bl_merge *merge, const struct file *file,
+			  struct bl_dir_rules *rules)
 {
 	struct dentry *dentry = file->f_path.dentry;
+	bool ruled;
+	int err;
+
+	memset(rules, 0, sizeof(*rules));
+	err = bl_merge_open_layers(merge, dentry, file, &ruled);
+	return err || !ruled ? err : bl_dir_rules_get(dentry, true, rules);
+}
+
+/* Read the names from position @start on. */
+static int bl_merge_fill(struct bl_merge *merge, const struct file *file,
+			 struct bl_dir_rules *rules, u64 start)
+{
+	int err;
+
+	merge->start = start;
+	merge->end = BL_MERGE_END;
+	err = bl_merge_read_all(merge, rules);
+	if (!err && rules->nr) {
+		err = bl_merge_read_rules(merge, file->f_path.dentry, rules);
+		if (!err)
+			err = bl_merge_sort(merge);
+	}
+	if (err)
+		bl_merge_forget(merge);
+	return err;
+}
+
+/* Whoever begins again is told what is there now, and by positions to suit that. */
+static int bl_merge_begin(struct bl_merge *merge, const struct file *file)
+{
 	struct bl_dir_rules rules;
 	int err;
 
 	bl_merge_forget(merge);
-	err = bl_merge_open_layers(merge, dentry, file);
+	err = bl_merge_renew(merge, file, &rules);
 	if (err)
 		return err;
-	err = bl_dir_rules_get(dentry, true, &rules);
-	if (err)
-		return err;
-	merge->start = start;
-	merge->end = BL_MERGE_END;
-	err = bl_merge_read_all(merge, &rules);
-	if (!err && rules.nr) {
-		err = bl_merge_read_rules(merge, dentry, &rules);
-		if (!err)
-			err = bl_merge_sort(merge);
-	}
+	merge->direct = merge->nr_files == 1 && !rules.nr;
+	if (!merge->direct)
+		err = bl_merge_fill(merge, file, &rules, BL_MERGE_FIRST);
 	bl_dir_rules_put(&rules);
+	return err;
+}
+
+/* Whoever reads on from @start is told what is there now from there on. */
+static int bl_merge_go_on(struct bl_merge *merge, const struct file *file,
+			  u64 start)
+{
+	struct bl_dir_rules rules;
+	int err;
+
+	bl_merge_forget(merge);
+	err = bl_merge_renew(merge, file, &rules);
 	if (err)
-		bl_merge_forget(merge);
+		return err;
+	err = bl_merge_fill(merge, file, &rules, start);
+	bl_dir_rules_put(&rules);
 	return err;
 }
 
@@ -685,16 +734,21 @@ int bl_merge_iterate(struct file *file, struct dir_context *ctx)
 {
 	struct bl_merge *merge = bl_file_merge(file);
 	unsigned int i;
-	int err;
+	int err = 0;
 
-	/* Whoever begins again is told what is there now. */
 	if (!ctx->pos)
-		bl_merge_forget(merge);
+		err = bl_merge_begin(merge, file);
+	if (err)
+		return err;
+	if (merge->direct) {
+		merge->files[0]->f_pos = ctx->pos;
+		return iterate_dir(merge->files[0], ctx);
+	}
 	while (ctx->pos < BL_MERGE_END) {
 		u64 pos = max_t(u64, ctx->pos, BL_MERGE_FIRST);
 
 		if (pos < merge->start || pos >= merge->end) {
-			err = bl_merge_fill(merge, file, pos);
+			err = bl_merge_go_on(merge, file, pos);
 			if (err)
 				return err;
 		}
@@ -722,12 +776,21 @@ int bl_merge_iterate(struct file *file, struct dir_context *ctx)
  * @offset: as for lseek(2)
  * @whence: as for lseek(2); positions are those that listing gave
  *
- * Return: the new position, or -EINVAL.
+ * Return: the new position, -EINVAL, or an error of the filesystem behind.
  */
 loff_t bl_merge_llseek(struct file *file, loff_t offset, int whence)
 {
+	struct bl_merge *merge = bl_file_merge(file);
+	loff_t ret;
+
 	if (whence == SEEK_CUR && !offset)
 		return file->f_pos;
+	if (merge->direct) {
+		merge->files[0]->f_pos = file->f_pos;
+		ret = vfs_llseek(merge->files[0], offset, whence);
+		file->f_pos = merge->files[0]->f_pos;
+		return ret;
+	}
 	if (whence != SEEK_SET || offset < 0)
 		return -EINVAL;
 	file->f_pos = offset;
@@ -744,6 +807,7 @@ loff_t bl_merge_llseek(struct file *file, loff_t offset, int whence)
 struct bl_merge *bl_merge_open(const struct file *file)
 {
 	struct bl_merge *merge = kzalloc(sizeof(*merge), GFP_KERNEL_ACCOUNT);
+	struct bl_dir_rules rules;
 	int err;
 
 	if (!merge)
@@ -751,9 +815,14 @@ struct bl_merge *bl_merge_open(const struct file *file)
 	merge->used = BL_MERGE_CHUNK;
 	merge->dots[0] = 1;
 	merge->dots[1] = 1;
-	err = bl_merge_open_layers(merge, file->f_path.dentry, file);
-	if (!err && merge->nr_files)
-		return merge;
+	err = bl_merge_renew(merge, file, &rules);
+	if (!err) {
+		/* Somebody may seek before it is read. */
+		merge->direct = merge->nr_files == 1 && !rules.nr;
+		bl_dir_rules_put(&rules);
+		if (merge->nr_files)
+			return merge;
+	}
 	bl_merge_release(merge);
 	return ERR_PTR(err);
 }

@@ -489,6 +489,113 @@ TEST_F_TIMEOUT(listing, MG9_rewound_it_is_as_things_are, 600)
 	}
 }
 
+/*
+ * A directory that one layer has is listed by that, until it is rewound, whatever is
+ * made in the other one.
+ */
+TEST_F_TIMEOUT(listing, MG9_in_one_layer_at_first, 600)
+{
+	struct want want = { .n = { scaled(1000) + 100, }, };
+	unsigned int n, i, half, total, side, way;
+	struct area a;
+
+	for (way = 0; way < ARRAY_SIZE(attach); way++) {
+		ASSERT_EQ(0, set_up(&a, &self->p, way))
+			TH_LOG("%s", link_why());
+		for (side = 0; side < 2; side++) {
+			const char *vd = path("%s/d%u", a.v, side);
+			const char *has = path("%s/d%u", side ? a.b : a.o, side);
+			const char *not = path("%s/d%u", side ? a.o : a.b, side);
+			unsigned char *seen = calloc(want.n[0], 1);
+			struct entry *all;
+			struct dirent *d;
+			int64_t off;
+			DIR *dir;
+			int fd;
+
+			ASSERT_NE(NULL, seen);
+			ASSERT_EQ(0, ERR(mkdir(has, 0755)));
+			ASSERT_EQ(0, fill(has, 'o', 0, want.n[0], false));
+			for (i = 0; i < ARRAY_SIZE(rooms); i++)
+				EXPECT_STREQ("", list_all(vd, &want, rooms[i]))
+					TH_LOG("%zu bytes", rooms[i]);
+			fd = open_dir(vd);
+			ASSERT_LE(0, fd);
+			all = entries_of(fd, 4096, &n);
+			ASSERT_EQ(want.n[0] + 2, n);
+			for (i = 0; i < n; i += n / 20)
+				EXPECT_STREQ("", goes_on(fd, all[i].off, all, i,
+							 n, 200));
+			close(fd);
+			/* Sought before it is read. */
+			fd = open_dir(vd);
+			ASSERT_LE(0, fd);
+			EXPECT_STREQ("", goes_on(fd, all[n / 3].off, all, n / 3,
+						 n, 200));
+			EXPECT_EQ(EINVAL, ERR(lseek(fd, -1, SEEK_SET)));
+
+			dir = opendir(vd);
+			ASSERT_NE(NULL, dir);
+			half = n / 2;
+			for (i = 0; i < half; i++) {
+				d = readdir(dir);
+				ASSERT_NE(NULL, d);
+				if (*d->d_name == 'o')
+					seen[number_in(d->d_name)]++;
+			}
+			off = telldir(dir);
+			/* The other layer has it now, too, and some of the same. */
+			ASSERT_EQ(0, ERR(mkdir(not, 0755)));
+			ASSERT_EQ(0, fill(not, 'b', 0, 40, false));
+			ASSERT_EQ(0, fill(not, 'o', 0, 30, false));
+			/* As editors save. */
+			ASSERT_EQ(0, put(path("%s/.new", vd), "new"));
+			ASSERT_EQ(0, ERR(rename(path("%s/.new", vd),
+						path("%s/o000050", vd))));
+			EXPECT_STREQ("new", get(path("%s/o000050", vd)));
+			for (total = half; (d = readdir(dir)); total++)
+				if (*d->d_name == 'o')
+					seen[number_in(d->d_name)]++;
+			EXPECT_GE(n, total);
+			for (i = 0; i < want.n[0]; i++)
+				EXPECT_EQ(1, seen[i]) TH_LOG("o%06u", i);
+			/* Back to where it was, before it is rewound. */
+			seekdir(dir, off);
+			d = readdir(dir);
+			EXPECT_STREQ(all[half].name, d ? d->d_name : "the end");
+			closedir(dir);
+			EXPECT_STREQ("", goes_on(fd, all[half].off, all, half, n,
+						 200));
+
+			want.n[1] = 40;
+			EXPECT_STREQ("", list_all(vd, &want, 200));
+			ASSERT_EQ(0, lseek(fd, 0, SEEK_SET));
+			EXPECT_STREQ("", each_once(fd, &want, 200));
+			/* And it is the only one once more. */
+			want.n[1] = 0;
+			ASSERT_EQ(0, rm_rf(not));
+			if (access(path("%s/o000050", has), F_OK))
+				ASSERT_EQ(0, put(path("%s/o000050", has), ""));
+			ASSERT_EQ(0, lseek(fd, 0, SEEK_SET));
+			EXPECT_STREQ("", each_once(fd, &want, 1000));
+			/* A name with a rule is one that its filesystem lacks. */
+			ASSERT_EQ(0, link_attach(path("%s/b000000", vd), has,
+						 BINDLINK_ATTACH_PARENT))
+				TH_LOG("%s", link_why());
+			want.n[1] = 1;
+			EXPECT_STREQ("", list_all(vd, &want, 200));
+			ASSERT_EQ(0, lseek(fd, 0, SEEK_SET));
+			EXPECT_STREQ("", each_once(fd, &want, 200));
+			want.n[1] = 0;
+			ASSERT_EQ(0, link_drop(path("%s/b000000", vd)));
+			EXPECT_STREQ("", list_all(vd, &want, 200));
+			close(fd);
+			free(all);
+			free(seen);
+		}
+	}
+}
+
 struct shared {
 	atomic_bool stop;
 	atomic_uint turns;
