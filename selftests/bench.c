@@ -127,6 +127,17 @@ static int do_open(void)
 	return fd < 0 ? -1 : close(fd);
 }
 
+/* With other flags each time, so that nothing of the last times is of use. */
+static int do_open_first(void)
+{
+	static unsigned int n;
+	int fd = open(deep[1], O_RDONLY | (n & 1 ? O_NONBLOCK : 0) |
+		      (n & 2 ? O_NOFOLLOW : 0) | (n & 4 ? O_DSYNC : 0));
+
+	n++;
+	return fd < 0 ? -1 : close(fd);
+}
+
 static int do_read(void)
 {
 	int fd = open(deep[1], O_RDONLY);
@@ -196,6 +207,7 @@ static const struct op {
 	{ "fstat", do_fstat, 0, 0.25 },
 	{ "access", do_access, 0, 1 },
 	{ "open", do_open, 0, 1 },
+	{ "open-first", do_open_first, 0, 1 },
 	{ "open-read", do_read, 0, 2 },
 	{ "pread", do_pread, 0, 0.5 },
 	{ "pwrite", do_pwrite, WRITES, 0.5 },

@@ -41,8 +41,8 @@ Targets:
 END
 	sed -n 's/^setup_\([a-z-]*\)()	# /\1	/p' "$0" | expand -t 22 | sed 's/^/  /'
 	echo
-	echo "Operations: stat1 stat4 stat8 enoent4 fstat access open open-read"
-	echo "pread pwrite readdir create rename cold8"
+	echo "Operations: stat1 stat4 stat8 enoent4 fstat access open open-first"
+	echo "open-read pread pwrite readdir create rename cold8"
 }
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
