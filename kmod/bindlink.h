@@ -40,6 +40,22 @@
 
 #include "compat.h"
 
+/*
+ * An RCU read side section to look and do no more, which is entered and left without
+ * a call. Nothing that sleeps on PREEMPT_RT is done there: no lock is taken.
+ */
+static __always_inline void bl_look_begin(void)
+{
+	rcu_read_lock_sched();
+	/* As for guard(rcu): sparse does not see the other end. */
+	__release(RCU_SCHED);
+}
+
+DEFINE_LOCK_GUARD_0(bl_look, bl_look_begin(), rcu_read_unlock_sched())
+
+/* rcu_dereference() in a section of either kind. */
+#define bl_rcu_dereference(p)	rcu_dereference_check(p, rcu_read_lock_any_held())
+
 struct bl_lane;
 struct bl_layers;
 struct bl_link;
@@ -1288,10 +1304,10 @@ static __always_inline struct bl_node *bl_node_hold(struct dentry *dentry)
 {
 	struct bl_node *node;
 
-	guard(rcu)();
+	guard(bl_look)();
 	/* One that is replaced at this moment: there is another already. */
 	do {
-		node = rcu_dereference(*bl_node_slot(dentry));
+		node = bl_rcu_dereference(*bl_node_slot(dentry));
 		if (unlikely(!node || !node->real.dentry))
 			return NULL;
 	} while (unlikely(!refcount_inc_not_zero(&node->ref)));
