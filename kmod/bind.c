@@ -183,8 +183,10 @@ static struct bl_bind *bl_bind_alloc(void)
 {
 	struct bl_bind *bind = kzalloc(sizeof(*bind), GFP_KERNEL_ACCOUNT);
 
-	if (bind)
+	if (bind) {
 		refcount_set(&bind->ref, 1);
+		bind->shows = BL_SHOWS_UNPROVED;
+	}
 	return bind;
 }
 
@@ -213,13 +215,11 @@ struct bl_bind *bl_bind_fixed(const struct path *path)
 }
 
 /**
- * bl_bind_put - drop a reference
- * @bind: binding or NULL
+ * bl_bind_free - drop what a binding pins, and the binding after a grace period
+ * @bind: binding without references
  */
-void bl_bind_put(struct bl_bind *bind)
+void bl_bind_free(struct bl_bind *bind)
 {
-	if (!bind || !refcount_dec_and_test(&bind->ref))
-		return;
 	bl_basis_put(bind->basis);
 	dput(bind->real.dentry);
 	bl_mnt_put(bind->mnt);
@@ -362,6 +362,9 @@ static struct bl_bind *bl_bind_resolve(struct bl_link *link, bool ask)
 		return bind;
 	}
 	bind->basis = basis;
+	/* With a reference it stays what it is. */
+	if (basis && !err)
+		bind->shows = d_is_dir(bind->real.dentry);
 	bind = bl_bind_same(link, bind);
 	bl_bind_publish(link, bind, ticket);
 	return bind;
@@ -380,7 +383,7 @@ struct bl_bind *bl_bind_get(struct bl_link *link)
 	struct bl_bind *bind;
 
 	scoped_guard(rcu) {
-		bind = bl_bind_rcu(link, false);
+		bind = bl_bind_rcu(link);
 		if (bind && refcount_inc_not_zero(&bind->ref))
 			return bind;
 	}

@@ -766,6 +766,7 @@ struct bl_node *bl_step_node(struct dentry *dentry);
  * @merged: see struct bl_where
  * @flat: so, but without @merged
  * @bare: see struct bl_where
+ * @shows: whether it is a directory, BL_SHOWS_UNPROVED without @basis or with @error
  * @id: see struct bl_where; of what the link shows
  * @flags: so
  * @basis: while it holds following the link would give the same; NULL when every
@@ -785,12 +786,26 @@ struct bl_bind {
 	bool merged;
 	bool flat;
 	bool bare;
+	u8 shows;
 	int flags;
 	u64 id;
 };
 
+#define BL_SHOWS_UNPROVED	2
+
 struct bl_bind *bl_bind_fixed(const struct path *path);
-void bl_bind_put(struct bl_bind *bind);
+void bl_bind_free(struct bl_bind *bind);
+
+/**
+ * bl_bind_put - drop a reference
+ * @bind: binding or NULL
+ */
+static inline void bl_bind_put(struct bl_bind *bind)
+{
+	if (bind && refcount_dec_and_test(&bind->ref))
+		bl_bind_free(bind);
+}
+
 bool bl_watch_event(unsigned int *event);
 struct bl_bind *bl_bind_get(struct bl_link *link);
 struct bl_bind *bl_bind_renew(struct bl_link *link);
@@ -809,20 +824,15 @@ static inline bool bl_bind_valid(const struct bl_bind *bind)
 /**
  * bl_bind_rcu - what a link shows, in RCU-walk
  * @link: link
- * @brief: by a short look
  *
  * Context: RCU read side.
  * Return: a binding that is valid now, NULL when that takes more than looking.
  */
-static __always_inline struct bl_bind *bl_bind_rcu(const struct bl_link *link,
-						   bool brief)
+static __always_inline struct bl_bind *bl_bind_rcu(const struct bl_link *link)
 {
 	struct bl_bind *bind = rcu_dereference(link->bind);
 
-	if (!bind || !bind->basis)
-		return NULL;
-	return (brief ? bl_basis_still(bind->basis) :
-			bl_basis_valid(bind->basis)) ? bind : NULL;
+	return bind && bl_bind_valid(bind) ? bind : NULL;
 }
 
 bool bl_watch_start(void);
@@ -1235,20 +1245,18 @@ static inline bool bl_link_lane(const struct bl_link *link, umode_t mode)
  * bl_root_shows - what the root of a tree shows, in RCU-walk
  * @tree: tree
  * @link: its link, or NULL
- * @brief: by a short look
  *
  * Context: RCU read side.
  * Return: a binding that is valid now, NULL when that takes more than looking.
  */
 static __always_inline struct bl_bind *bl_root_shows(struct bl_tree *tree,
-						     const struct bl_link *link,
-						     bool brief)
+						     const struct bl_link *link)
 {
 	struct bl_bind *bind;
 
 	if (!link)
 		return tree->carrier;
-	bind = bl_bind_rcu(link, brief);
+	bind = bl_bind_rcu(link);
 	if (!bind)
 		return NULL;
 	if (unlikely(bind->error))
@@ -1258,10 +1266,22 @@ static __always_inline struct bl_bind *bl_root_shows(struct bl_tree *tree,
 }
 
 /* The same, by its link of this moment. */
-static __always_inline struct bl_bind *bl_root_rcu(struct bl_tree *tree,
-						   bool brief)
+static __always_inline struct bl_bind *bl_root_rcu(struct bl_tree *tree)
 {
-	return bl_root_shows(tree, rcu_dereference(tree->link), brief);
+	return bl_root_shows(tree, rcu_dereference(tree->link));
+}
+
+/* The same by a short look, which says less often what it is; RCU of either kind. */
+static __always_inline struct bl_bind *bl_root_brief(struct bl_tree *tree)
+{
+	const struct bl_link *link = bl_rcu_dereference(tree->link);
+	struct bl_bind *bind;
+
+	if (!link)
+		return tree->carrier;
+	bind = bl_rcu_dereference(link->bind);
+	return likely(bind && bind->shows == tree->is_dir &&
+		      bl_basis_still(bind->basis)) ? bind : NULL;
 }
 
 bool bl_dentry_rule_in(struct dentry *dentry, struct dentry *parent,

@@ -32,7 +32,7 @@ static struct bl_bind *bl_root_known(struct bl_tree *tree, bool *merged)
 
 	guard(rcu)();
 	link = rcu_dereference(tree->link);
-	bind = bl_root_shows(tree, link, false);
+	bind = bl_root_shows(tree, link);
 	if (!bind || !refcount_inc_not_zero(&bind->ref))
 		return NULL;
 	bl_tree_stack(tree->sb, bind->real.mnt->mnt_sb);
@@ -562,7 +562,7 @@ bool bl_dentry_alone(struct dentry *dentry)
 static noinline bool bl_root_dir(struct bl_tree *tree, struct bl_real *dir)
 {
 	const struct bl_link *link = rcu_dereference(tree->link);
-	struct bl_bind *bind = bl_root_shows(tree, link, false);
+	struct bl_bind *bind = bl_root_shows(tree, link);
 
 	if (!bind || bind->viewed || bind->merged ||
 	    (link && bl_link_merges(link)) ||
@@ -1951,31 +1951,21 @@ static int bl_d_revalidate(struct dentry *dentry, unsigned int flags)
 				    bl_node_revalidate(dentry);
 }
 
-/*
- * The end of a walk that came here by a jump. This is the only question that
- * is asked about the root of a tree when it is the end of a path.
- */
-static int bl_d_weak_revalidate(struct dentry *dentry, unsigned int flags)
+/* As bl_d_weak_revalidate(), of the root of a tree. */
+static noinline int bl_root_revalidate(struct dentry *dentry)
 {
 	struct bl_tree *tree = bl_tree(dentry->d_sb);
-	const struct bl_node *node;
+	struct inode *inode = d_inode(dentry);
 	struct bl_bind *bind;
 	struct inode *real;
 
-	if (dentry != dentry->d_sb->s_root) {
-		guard(rcu)();
-		node = rcu_dereference(*bl_node_slot(dentry));
-		return node ? bl_node_end(dentry, node) : 1;
-	}
 	scoped_guard(rcu) {
-		bind = bl_root_rcu(tree, true);
+		bind = bl_root_rcu(tree);
 		/* It may be going at this moment. */
 		real = bind ? d_inode_rcu(bind->real.dentry) : NULL;
-		if (likely(real)) {
-			bl_tree_stack(dentry->d_sb, bind->real.mnt->mnt_sb);
-			if (!bl_inode_fresh(d_inode(dentry), real, bind->mnt))
-				bl_inode_refresh(d_inode(dentry), real,
-						 bind->mnt);
+		if (real) {
+			bl_tree_stack(tree->sb, bind->real.mnt->mnt_sb);
+			bl_inode_refresh(inode, real, bind->mnt);
 			return 1;
 		}
 	}
@@ -1986,13 +1976,39 @@ static int bl_d_weak_revalidate(struct dentry *dentry, unsigned int flags)
 	if (IS_ERR(bind)) {
 		if (!bl_root_way(tree, PTR_ERR(bind)))
 			return PTR_ERR(bind);
-		bl_inode_be_way(d_inode(dentry));
+		bl_inode_be_way(inode);
 		return 1;
 	}
-	bl_inode_refresh(d_inode(dentry), d_inode(bind->real.dentry),
-			 bind->mnt);
+	bl_inode_refresh(inode, d_inode(bind->real.dentry), bind->mnt);
 	bl_bind_put(bind);
 	return 1;
+}
+
+/*
+ * The end of a walk that came here by a jump. This is the only question that
+ * is asked about the root of a tree when it is the end of a path.
+ */
+static int bl_d_weak_revalidate(struct dentry *dentry, unsigned int flags)
+{
+	const struct bl_node *node;
+	const struct bl_bind *bind;
+	const struct inode *real;
+
+	if (dentry != dentry->d_sb->s_root) {
+		guard(rcu)();
+		node = rcu_dereference(*bl_node_slot(dentry));
+		return node ? bl_node_end(dentry, node) : 1;
+	}
+	scoped_guard(bl_look) {
+		bind = bl_root_brief(bl_tree(dentry->d_sb));
+		real = bind ? d_inode_rcu(bind->real.dentry) : NULL;
+		if (likely(real && bl_inode_fresh(d_inode(dentry), real,
+						  bind->mnt))) {
+			bl_tree_stack(dentry->d_sb, bind->real.mnt->mnt_sb);
+			return 1;
+		}
+	}
+	return bl_root_revalidate(dentry);
 }
 
 static void bl_d_iput(struct dentry *dentry, struct inode *inode)

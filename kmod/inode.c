@@ -172,7 +172,7 @@ static int bl_inode_use_root(struct bl_tree *tree, int mask, struct bl_use *use)
 
 	if (mask & MAY_NOT_BLOCK) {
 		use->merged = bl_root_merged(tree);
-		bind = bl_root_rcu(tree, false);
+		bind = bl_root_rcu(tree);
 		if (!bind)
 			return -ECHILD;
 		use->real = d_inode_rcu(bind->real.dentry);
@@ -441,7 +441,7 @@ static bool bl_root_may(const struct inode *inode, int mask)
 	const struct bl_bind *bind;
 
 	guard(rcu)();
-	bind = bl_root_rcu(bl_tree(inode->i_sb), true);
+	bind = bl_root_rcu(bl_tree(inode->i_sb));
 	return bind && bl_inode_may(inode, d_inode_rcu(bind->real.dentry),
 				    bind->mnt, mask);
 }
@@ -485,7 +485,7 @@ static int bl_permission(struct mnt_idmap *idmap, struct inode *inode,
 
 static __always_inline bool bl_root_searchable(const struct inode *inode)
 {
-	const struct bl_bind *bind = bl_root_rcu(bl_tree(inode->i_sb), true);
+	const struct bl_bind *bind = bl_root_brief(bl_tree(inode->i_sb));
 
 	return bind && bl_inode_searchable(inode,
 					   d_inode_rcu(bind->real.dentry),
@@ -529,34 +529,71 @@ static int bl_way_getattr(struct mnt_idmap *idmap, const struct path *path,
 	return 0;
 }
 
-/* As bl_getattr(), of the root of a tree. */
+/* Of what @bind is to, of which a reference is consumed. */
+static __always_inline int bl_bind_getattr(struct bl_bind *bind,
+					   struct kstat *stat, u32 mask,
+					   unsigned int flags)
+{
+	int err = bl_getattr_real(&bind->real, stat, mask, flags);
+
+	stat->mode &= bind->mnt->modes;
+	bl_bind_put(bind);
+	return err;
+}
+
+static noinline int bl_root_getattr_ask(struct mnt_idmap *idmap,
+					const struct path *path,
+					struct kstat *stat, u32 mask,
+					unsigned int flags)
+{
+	struct dentry *dentry = path->dentry;
+	struct bl_bind *bind = bl_root_get(bl_tree(dentry->d_sb), NULL);
+
+	if (!IS_ERR(bind))
+		return bl_bind_getattr(bind, stat, mask, flags);
+	if (!bl_root_way(bl_tree(dentry->d_sb), PTR_ERR(bind)))
+		return PTR_ERR(bind);
+	bl_inode_be_way(d_inode(dentry));
+	return bl_way_getattr(idmap, path, stat, mask, flags);
+}
+
+/* What the root of @tree shows, with a reference, or NULL for bl_root_get(). */
+static __always_inline struct bl_bind *bl_root_hold(struct bl_tree *tree)
+{
+	struct bl_bind *bind;
+
+	guard(bl_look)();
+	bind = bl_root_brief(tree);
+	return bind && refcount_inc_not_zero(&bind->ref) ? bind : NULL;
+}
+
+/* As bl_getattr(), of the root of a tree that is no directory. */
+static int bl_root_file_getattr(struct mnt_idmap *idmap,
+				const struct path *path, struct kstat *stat,
+				u32 mask, unsigned int flags)
+{
+	struct bl_bind *bind = bl_root_hold(bl_tree(path->dentry->d_sb));
+
+	if (likely(bind))
+		return bl_bind_getattr(bind, stat, mask, flags);
+	return bl_root_getattr_ask(idmap, path, stat, mask, flags);
+}
+
+/* The same of a directory. */
 static int bl_root_getattr(struct mnt_idmap *idmap, const struct path *path,
 			   struct kstat *stat, u32 mask, unsigned int flags)
 {
-	struct dentry *dentry = path->dentry;
-	struct bl_bind *bind;
 	struct path opened;
 	bool masked;
 	int err;
 
 	/* An open directory is what it was opened as. */
-	if (bl_file_find(path, &opened, &masked)) {
-		err = bl_getattr_real(&opened, stat, mask, flags);
-		if (masked)
-			stat->mode &= ~0222;
-		path_put(&opened);
-		return err;
-	}
-	bind = bl_root_get(bl_tree(dentry->d_sb), NULL);
-	if (IS_ERR(bind)) {
-		if (!bl_root_way(bl_tree(dentry->d_sb), PTR_ERR(bind)))
-			return PTR_ERR(bind);
-		bl_inode_be_way(d_inode(dentry));
-		return bl_way_getattr(idmap, path, stat, mask, flags);
-	}
-	err = bl_getattr_real(&bind->real, stat, mask, flags);
-	stat->mode &= bind->mnt->modes;
-	bl_bind_put(bind);
+	if (!bl_file_find(path, &opened, &masked))
+		return bl_root_file_getattr(idmap, path, stat, mask, flags);
+	err = bl_getattr_real(&opened, stat, mask, flags);
+	if (masked)
+		stat->mode &= ~0222;
+	path_put(&opened);
 	return err;
 }
 
@@ -793,7 +830,7 @@ static const struct inode_operations bl_file_iops = {
 /* The root of a tree over a file. */
 static const struct inode_operations bl_root_file_iops = {
 	BL_REAL_IOPS,
-	.getattr = bl_root_getattr,
+	.getattr = bl_root_file_getattr,
 	.permission = bl_root_permission_other,
 };
 

@@ -202,7 +202,7 @@ static bool bl_step_from_root(struct bl_step *step, struct bl_tree *tree)
 	/* The table tells of what a walk would show. */
 	if (!link || !tree->is_dir || bl_root_link(tree, step->gen) != link)
 		return false;
-	bind = bl_bind_rcu(link, false);
+	bind = bl_bind_rcu(link);
 	if (!bind)
 		return false;
 	if (!bl_link_merges(link))
