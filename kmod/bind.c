@@ -211,6 +211,7 @@ struct bl_bind *bl_bind_fixed(const struct path *path)
 	bind->mnt = mnt;
 	bind->real.mnt = mnt->mnt;
 	bind->real.dentry = dget(path->dentry);
+	bind->search = bl_modes_searched(d_inode(path->dentry), mnt);
 	return bind;
 }
 
@@ -263,6 +264,9 @@ static struct bl_bind *bl_bind_make(struct bl_where *where, int err)
 	if (mnt) {
 		bind->real.mnt = mnt->mnt;
 		bind->real.dentry = dget(real->dentry);
+		if (!err)
+			bind->search = bl_modes_searched(d_inode(real->dentry),
+							 mnt);
 	}
 	return bind;
 }

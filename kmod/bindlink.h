@@ -766,6 +766,8 @@ struct bl_node *bl_step_node(struct dentry *dentry);
  * @merged: see struct bl_where
  * @flat: so, but without @merged
  * @bare: see struct bl_where
+ * @search: bits of modes that are shown of a directory that bl_inode_plain() is true
+ *	of, without an ID mapping; otherwise 0
  * @shows: whether it is a directory, BL_SHOWS_UNPROVED without @basis or with @error
  * @id: see struct bl_where; of what the link shows
  * @flags: so
@@ -787,6 +789,7 @@ struct bl_bind {
 	bool flat;
 	bool bare;
 	u8 shows;
+	umode_t search;
 	int flags;
 	u64 id;
 };
@@ -981,6 +984,15 @@ void bl_inode_refresh(struct inode *inode, struct inode *real,
 		      const struct bl_mnt *mnt);
 void bl_inode_init(void);
 
+/* bl_inode_fresh(), where @modes are shown; they are 0 with an ID mapping. */
+static __always_inline bool bl_inode_like(const struct inode *inode,
+					  const struct inode *real,
+					  umode_t modes)
+{
+	return likely(inode->i_mode == (real->i_mode & modes) &&
+		      uid_eq(inode->i_uid, real->i_uid));
+}
+
 /*
  * Whether @inode has what a walk looks at itself, as bl_inode_refresh_access() would
  * store it, but for the group. False with an ID mapping.
@@ -989,8 +1001,7 @@ static __always_inline bool bl_inode_fresh(const struct inode *inode,
 					   const struct inode *real,
 					   const struct bl_mnt *mnt)
 {
-	return likely(inode->i_mode == (real->i_mode & mnt->fresh) &&
-		      uid_eq(inode->i_uid, real->i_uid));
+	return bl_inode_like(inode, real, mnt->fresh);
 }
 
 /* There is a security module that has labels. */
@@ -1001,6 +1012,29 @@ static __always_inline bool bl_inode_plain(const struct inode *real)
 {
 	return !static_branch_unlikely(&bl_labels) &&
 	       likely(!real->i_op->permission);
+}
+
+/*
+ * For @search of struct bl_bind, of @dir in @mnt, or of NULL. What a directory asks
+ * goes by its i_op, which stays what it is unless the inode turns bad, and then it
+ * has no mode that could be taken for one.
+ */
+static inline umode_t bl_modes_searched(const struct inode *dir,
+					const struct bl_mnt *mnt)
+{
+	return dir && bl_inode_plain(dir) ? mnt->fresh : 0;
+}
+
+/* Whether the caller may search @dir, which bl_inode_plain() is true of. */
+static __always_inline bool bl_mode_searched(const struct inode *dir)
+{
+#ifdef CONFIG_FS_POSIX_ACL
+	if (likely((READ_ONCE(dir->i_mode) & 0111) == 0111) &&
+	    (!READ_ONCE(dir->i_acl) || !IS_POSIXACL(dir)))
+		return true;
+#endif
+	return (READ_ONCE(dir->i_mode) & 0100) &&
+	       uid_eq(dir->i_uid, current_fsuid());
 }
 
 /**
@@ -1015,17 +1049,7 @@ static __always_inline bool bl_inode_plain(const struct inode *real)
  */
 static __always_inline bool bl_search_free(const struct inode *dir)
 {
-	umode_t mode;
-
-	if (unlikely(!dir || !bl_inode_plain(dir)))
-		return false;
-	mode = READ_ONCE(dir->i_mode);
-#ifdef CONFIG_FS_POSIX_ACL
-	if (likely((mode & 0111) == 0111) &&
-	    (!READ_ONCE(dir->i_acl) || !IS_POSIXACL(dir)))
-		return true;
-#endif
-	return (mode & 0100) && uid_eq(dir->i_uid, current_fsuid());
+	return likely(dir && bl_inode_plain(dir)) && bl_mode_searched(dir);
 }
 
 int bl_setattr(struct mnt_idmap *idmap, struct dentry *dentry,
@@ -1143,6 +1167,7 @@ static __always_inline bool bl_basis_found(struct bl_basis *basis)
  * @stepped: what was searched for @basis is the name itself, in one directory
  *	after the other; see struct bl_where
  * @named: see struct bl_where
+ * @search: of one inside of a merged link, as struct bl_bind has it
  *
  * Immutable but for @basis and @seq once the dentry has it. Replaced under
  * d_lock, freed a grace period after the last reference; the dentries that it
@@ -1173,6 +1198,7 @@ struct bl_node {
 	bool merged;
 	bool stepped;
 	bool named;
+	umode_t search;
 };
 
 /**

@@ -764,6 +764,8 @@ static void bl_node_prepare(struct bl_node *node)
 {
 	node->special = node->check || node->link ||
 			rcu_access_pointer(node->basis);
+	if (node->merged)
+		node->search = bl_modes_searched(node->inode, node->mnt);
 }
 
 /*

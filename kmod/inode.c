@@ -260,12 +260,16 @@ void __init bl_inode_init(void)
 		static_branch_enable(&bl_labels);
 }
 
-/* What a walk asks of a directory, answered where that is plain to see. */
+/*
+ * What a walk asks of a directory, answered where that is plain to see: see @search
+ * of struct bl_bind.
+ */
 static __always_inline bool bl_inode_searchable(const struct inode *inode,
 						const struct inode *real,
-						const struct bl_mnt *mnt)
+						umode_t search)
 {
-	return real && bl_inode_fresh(inode, real, mnt) && bl_search_free(real);
+	return real && bl_inode_like(inode, real, search) &&
+	       bl_mode_searched(real);
 }
 
 /* The node of a directory inside of a merged link, under RCU; or NULL. */
@@ -282,7 +286,7 @@ static __always_inline bool bl_merged_searchable(const struct inode *inode)
 {
 	const struct bl_node *node = bl_merged_node(inode);
 
-	return node && bl_inode_searchable(inode, node->inode, node->mnt);
+	return node && bl_inode_searchable(inode, node->inode, node->search);
 }
 
 /* Whether @mask is what a walk asks of a directory, in RCU-walk. */
@@ -427,9 +431,8 @@ static noinline int bl_permission_real(struct mnt_idmap *idmap,
 	return bl_permission_ask(idmap, inode, mask);
 }
 
-/* The same of a directory inside of a merged link. */
-static noinline int bl_permission_merged(struct mnt_idmap *idmap,
-					 struct inode *inode, int mask)
+static noinline int bl_merged_permission_other(struct mnt_idmap *idmap,
+					       struct inode *inode, int mask)
 {
 	return bl_merged_may(inode, mask) ? bl_permitted(inode, mask) :
 	       bl_permission_full(idmap, inode, mask);
@@ -456,11 +459,9 @@ static noinline int bl_root_permission_other(struct mnt_idmap *idmap,
 /**
  * bl_permission - ->permission()
  * @idmap: ID mapping of the tree's mount, always the trivial one
- * @inode: inode of a tree, but not of its root
+ * @inode: inode of a tree, but not of its root, nor of a directory that is made of
+ *	several
  * @mask: MAY_*
- *
- * Of a directory that is made of several the first is asked here, and all of them
- * by the lookup in it.
  *
  * Return: what the inode behind says; -EROFS and -EACCES where the mount of
  * the backing is read-only or noexec.
@@ -476,11 +477,19 @@ static int bl_permission(struct mnt_idmap *idmap, struct inode *inode,
 			return 0;
 		return bl_permission_real(idmap, inode, mask);
 	}
-	if (!BL_I(inode)->merged)
-		return bl_permission_full(idmap, inode, mask);
-	if (bl_mask_walks(mask) && bl_merged_searchable(inode))
+	return bl_permission_full(idmap, inode, mask);
+}
+
+/*
+ * The same of a directory that is made of several: the first is asked here, and all
+ * of them by the lookup in it.
+ */
+static int bl_merged_permission(struct mnt_idmap *idmap, struct inode *inode,
+				int mask)
+{
+	if (likely(bl_mask_walks(mask) && bl_merged_searchable(inode)))
 		return 0;
-	return bl_permission_merged(idmap, inode, mask);
+	return bl_merged_permission_other(idmap, inode, mask);
 }
 
 static __always_inline bool bl_root_searchable(const struct inode *inode)
@@ -489,7 +498,7 @@ static __always_inline bool bl_root_searchable(const struct inode *inode)
 
 	return bind && bl_inode_searchable(inode,
 					   d_inode_rcu(bind->real.dentry),
-					   bind->mnt);
+					   bind->search);
 }
 
 /*
@@ -799,6 +808,14 @@ static const struct inode_operations bl_dir_iops = {
 	.permission = bl_permission,
 };
 
+/* Inside of a merged link. */
+static const struct inode_operations bl_merged_iops = {
+	BL_DIR_IOPS,
+	BL_REAL_IOPS,
+	.getattr = bl_getattr,
+	.permission = bl_merged_permission,
+};
+
 /* The root of a tree. */
 static const struct inode_operations bl_root_iops = {
 	BL_DIR_IOPS,
@@ -1049,6 +1066,7 @@ struct inode *bl_inode_merged(struct dentry *dentry, struct bl_mnt *mnt,
 	BL_I(inode)->merged = true;
 	BL_I(inode)->alias = dentry;
 	bl_inode_fill(inode, mnt, real);
+	inode->i_op = &bl_merged_iops;
 	lockdep_annotate_inode_mutex_key(inode);
 	return inode;
 }
