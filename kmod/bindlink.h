@@ -428,11 +428,14 @@ enum bl_seq_kind {
 /**
  * struct bl_seq - a dentry and what its d_seq was
  * @dentry: dentry, with a reference
+ * @dir: inode of the directory that it was looked up in. @dentry keeps it, if it was not
+ *	renamed since; who looks at @dir has to know that
  * @seq: its d_seq
  * @kind: what it is to the walk
  */
 struct bl_seq {
 	struct dentry *dentry;
+	struct inode *dir;
 	unsigned int seq;
 	enum bl_seq_kind kind;
 };
@@ -440,6 +443,7 @@ struct bl_seq {
 #define BL_PROOF_DENTRIES	96
 #define BL_PROOF_FEW		16
 #define BL_PROOF_MNTS		8
+#define BL_PROOF_REACH		16
 
 /**
  * struct bl_proof - what a walk that is under way has gone by
@@ -488,9 +492,13 @@ struct bl_proof {
  *	found
  * @nr: entries of @chain
  * @nr_mnts: entries of @mnts
+ * @nr_reach: entries of bl_basis_reach(): the directories that lead beneath this one,
+ *	which those are asked about who look for something there
+ * @reach: these are all, and bl_inode_plain() is true of them
  * @deep: it went beneath what is seen of the directory
- * @one: @ends is 1, and nobody is to be asked but for that
- * @first: nobody is to be asked but for the first of @chain
+ * @plain: bl_inode_plain() is true of all directories that the caller is asked about
+ * @one: @ends is 1, and nobody is to be asked but for that, which is @plain
+ * @first: nobody is to be asked but for the first of @chain, which is @plain
  * @ref: the binding or node that has it, and those whose @up it is, have one
  * @up: what the walk went by that this is one step more of, or NULL
  * @mnts: private mounts that keep the filesystems of @chain
@@ -509,17 +517,20 @@ struct bl_basis {
 		struct bl_basis *next;
 	};
 	refcount_t ref;
+	unsigned int event;
 	struct bl_basis *up;
 	unsigned long gen;
-	unsigned int event;
 	unsigned int renames;
-	unsigned int searched;
-	unsigned int ends;
-	unsigned int beneath;
-	unsigned int below;
-	unsigned int nr;
-	unsigned int nr_mnts;
+	u16 searched;
+	u16 ends;
+	u16 beneath;
+	u16 below;
+	u16 nr;
+	u8 nr_mnts;
+	u8 nr_reach;
+	bool reach;
 	bool deep;
+	bool plain;
 	bool one;
 	bool first;
 	struct bl_mnt *mnts[BL_PROOF_MNTS];
@@ -547,7 +558,8 @@ void bl_proof_add(struct bl_proof *proof, const struct path *dir,
 struct bl_basis *bl_proof_end(struct bl_proof *proof, int err);
 struct bl_basis *bl_basis_step(struct bl_basis *up, const struct bl_seq *found,
 			       unsigned int nr, unsigned int own,
-			       enum bl_basis_kind kind, unsigned int layers);
+			       enum bl_basis_kind kind, unsigned int layers,
+			       unsigned int renames);
 struct bl_basis *bl_basis_replace(struct bl_basis *basis,
 				  const struct dentry *was, struct dentry *now,
 				  unsigned int seq);
@@ -562,12 +574,25 @@ bool bl_basis_permits(struct bl_basis *basis);
 
 extern unsigned int bl_watch_events;	/* see bl_watch_event() */
 
-/* Whether nothing at all has happened since @basis was last seen to hold. */
+/* They go along with it, behind @chain. */
+static __always_inline struct inode **bl_basis_reach(struct bl_basis *basis)
+{
+	return (void *)basis + sizeof(*basis) +
+	       basis->nr * sizeof(*basis->chain);
+}
+
+/* Whether nothing has happened to mounts and names since @basis was seen to hold. */
+static __always_inline bool bl_basis_calm(const struct bl_basis *basis)
+{
+	return likely(basis->event == READ_ONCE(bl_watch_events) &&
+		      !read_seqretry(&rename_lock, READ_ONCE(basis->renames)));
+}
+
+/* The same of the rules, too. */
 static __always_inline bool bl_basis_quiet(const struct bl_basis *basis)
 {
-	return likely(bl_rules_generation() == basis->gen &&
-		      basis->event == READ_ONCE(bl_watch_events) &&
-		      !read_seqretry(&rename_lock, READ_ONCE(basis->renames)));
+	return likely(bl_rules_generation() == basis->gen) &&
+	       bl_basis_calm(basis);
 }
 
 static __always_inline bool bl_seq_same(const struct bl_seq *seq)
@@ -1055,24 +1080,38 @@ static __always_inline bool bl_search_free(const struct inode *dir)
 int bl_setattr(struct mnt_idmap *idmap, struct dentry *dentry,
 	       struct iattr *attr);
 
-/* Whether the caller would find the same by one step of its own. */
+/*
+ * Whether the caller would find the same by one step of its own, if nothing was
+ * renamed. A dentry that goes changes its d_seq: while that is the same the directory
+ * was there when it was looked at.
+ */
 static __always_inline bool bl_seq_found(const struct bl_seq *seq)
 {
-	const struct dentry *dentry = seq->dentry;
-
-	return likely(!read_seqcount_retry(&dentry->d_seq, READ_ONCE(seq->seq)) &&
-		      bl_search_free(d_inode_rcu(READ_ONCE(dentry->d_parent))));
+	return likely(bl_mode_searched(seq->dir)) && bl_seq_same(seq);
 }
 
 /* What can be told of the first of @basis, as bl_basis_found(). */
 static __always_inline bool bl_basis_found_first(const struct bl_basis *basis)
 {
-	return likely(bl_basis_quiet(basis) && bl_seq_found(basis->chain));
+	return likely(bl_basis_calm(basis) && bl_seq_found(basis->chain));
+}
+
+/* bl_basis_reaches() of the directory of @basis, where the modes tell. */
+static __always_inline bool bl_basis_reached(const struct bl_basis *basis)
+{
+	struct bl_basis *up = basis->up;
+	struct inode **dir = bl_basis_reach(up);
+	struct inode **end = dir + up->nr_reach;
+
+	for (; dir < end; dir++)
+		if (unlikely(!bl_mode_searched(*dir)))
+			return false;
+	return true;
 }
 
 /**
  * bl_basis_found_few - as bl_basis_found(), where that is simple
- * @basis: basis
+ * @basis: basis of a name
  *
  * Context: RCU read side, RCU-walk too.
  * Return: false also where it is not.
@@ -1093,11 +1132,11 @@ static __always_inline bool bl_basis_found_few(const struct bl_basis *basis)
 }
 
 /**
- * bl_basis_found_all - as bl_basis_found(), but for what leads beneath a directory
- * @basis: basis
+ * bl_basis_found_all - as bl_basis_found(), where modes tell
+ * @basis: basis of a name
  *
  * Context: RCU read side, RCU-walk too.
- * Return: false also where that takes more than few looks.
+ * Return: false also where that takes more than looking at them.
  */
 static __always_inline bool bl_basis_found_all(const struct bl_basis *basis)
 {
@@ -1105,7 +1144,10 @@ static __always_inline bool bl_basis_found_all(const struct bl_basis *basis)
 	const struct bl_seq *searched = seq + basis->searched;
 	const struct bl_seq *end = seq + basis->ends;
 
-	if (!bl_basis_quiet(basis))
+	if (unlikely(!basis->plain) || !bl_basis_calm(basis))
+		return false;
+	/* What was looked up in the last of these keeps them all. */
+	if (basis->deep && !bl_basis_reached(basis))
 		return false;
 	for (; seq < searched; seq++)
 		if (!bl_seq_found(seq))
@@ -1118,7 +1160,8 @@ static __always_inline bool bl_basis_found_all(const struct bl_basis *basis)
 
 /**
  * bl_basis_found - whether the caller would be led to the same
- * @basis: basis
+ * @basis: basis of a name, the generation of whose node is that of the rules: that was
+ *	read before the basis', which is then the same
  *
  * It is valid, and the caller may search the directories in which the last name
  * was looked for.
@@ -1128,9 +1171,7 @@ static __always_inline bool bl_basis_found_all(const struct bl_basis *basis)
  */
 static __always_inline bool bl_basis_found(struct bl_basis *basis)
 {
-	if (!bl_basis_found_all(basis))
-		return bl_basis_permits(basis);
-	return !basis->deep || bl_basis_reaches(basis->up);
+	return bl_basis_found_all(basis) || bl_basis_permits(basis);
 }
 
 /* dentry.c: what a name stands for, and whether that still holds */

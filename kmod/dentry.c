@@ -1776,7 +1776,7 @@ static noinline int bl_node_proof_valid(struct bl_node *node,
 static noinline int bl_node_special_valid(struct bl_node *node,
 					  struct bl_basis *basis)
 {
-	if (likely(!node->lower && !basis->deep && bl_basis_found_all(basis)))
+	if (likely(!node->lower && bl_basis_found_all(basis)))
 		return 1;
 	return bl_node_proof_valid(node, basis);
 }
@@ -1795,7 +1795,7 @@ static noinline int bl_node_special_end(struct dentry *dentry,
 					struct bl_node *node,
 					struct bl_basis *basis)
 {
-	if (likely(!node->lower && !basis->deep && bl_basis_found_all(basis)))
+	if (likely(!node->lower && bl_basis_found_all(basis)))
 		return bl_node_end(dentry, node);
 	return bl_node_proof_end(dentry, node, basis);
 }
@@ -1839,17 +1839,18 @@ static __always_inline int bl_node_valid(struct dentry *dentry, bool end)
 
 	if (unlikely(!node || bl_rules_generation() != node->gen))
 		return -ECHILD;
-	lower = node->lower;
 	if (unlikely(node->special)) {
 		basis = rcu_dereference(node->basis);
 		if (!basis)
 			return end ? bl_gate_end(dentry, node) :
 				     bl_gate_valid(dentry, node);
-		if (!bl_basis_found_few(basis) || lower)
+		/* Of what was found by one step there is no @lower. */
+		if (!bl_basis_found_few(basis))
 			return end ? bl_node_special_end(dentry, node, basis) :
 				     bl_node_special_valid(node, basis);
 		return end ? bl_node_end(dentry, node) : 1;
 	}
+	lower = node->lower;
 	parent = rcu_dereference(*bl_node_slot(READ_ONCE(dentry->d_parent)));
 	if (likely(parent)) {
 		if (READ_ONCE(lower->d_parent) != parent->real.dentry ||

@@ -40,6 +40,7 @@
  * @sb: tree
  * @gen: generation of the rules
  * @ticket: see struct bl_node
+ * @renames: sequence of rename_lock at which @basis held
  * @nr: entries of @dirs
  * @dirs: directories in which it is looked up, top first, or what is missing
  *	instead; kept by @basis, or by @bind and the tree
@@ -64,6 +65,7 @@ struct bl_step {
 	const struct super_block *sb;
 	unsigned long gen;
 	u64 ticket;
+	unsigned int renames;
 	unsigned int nr;
 	unsigned int known;
 	const struct bl_layer *dirs;
@@ -285,6 +287,10 @@ static bool bl_step_begin(struct bl_step *step, struct dentry *dentry)
 		bl_step_from_node(step, rcu_dereference(*bl_node_slot(parent)));
 	for (i = 0; i < step->nr; i++)
 		step->found[i].dentry = NULL;
+	if (step->basis) {
+		/* Before what is found; pairs with bl_basis_unmoved(). */
+		step->renames = smp_load_acquire(&step->basis->renames);
+	}
 	if (!known || parent == dentry ||
 	    !bl_dentry_rule_in(dentry, parent, step->gen, &rule) || rule)
 		return false;
@@ -542,7 +548,7 @@ static struct bl_basis *bl_step_basis(const struct bl_step *step,
 	else if (nr && !step->more)
 		kind = BL_BASIS_WHOLE;
 	basis = bl_basis_step(step->basis, step->found, step->nr, own, kind,
-			      nr);
+			      nr, step->renames);
 	if (!basis)
 		return NULL;
 	/* Whoever walks in a carrier keeps it for longer. */

@@ -158,6 +158,7 @@ bool bl_seq_note(struct bl_seq *seq, const struct path *dir,
 	bool ok;
 
 	seq->dentry = child;
+	seq->dir = d_inode(dir->dentry);
 	spin_lock(&child->d_lock);
 	ok = child->d_parent == dir->dentry && !d_unhashed(child) &&
 	     child->d_name.len == len && !memcmp(child->d_name.name, name, len);
@@ -205,6 +206,37 @@ void bl_proof_add(struct bl_proof *proof, const struct path *dir,
 	proof->nr++;
 }
 
+/* Whether modes tell who may look up @nr entries from @seq on. */
+static bool bl_seqs_plain(const struct bl_seq *seq, unsigned int nr)
+{
+	for (; nr; nr--, seq++)
+		if (!bl_inode_plain(seq->dir))
+			return false;
+	return true;
+}
+
+/*
+ * Note whom to ask who looks for something beneath the directory of @basis: who was
+ * asked for @nr entries from @seq on, and who is asked beneath @up, or NULL. There is
+ * room for that, or @room is false.
+ */
+static void bl_basis_set_reach(struct bl_basis *basis, const struct bl_seq *seq,
+			       unsigned int nr, struct bl_basis *up, bool room)
+{
+	struct inode **reach = bl_basis_reach(basis);
+	unsigned int i;
+
+	basis->nr_reach = 0;
+	basis->reach = room && bl_seqs_plain(seq, nr) && (!up || up->reach);
+	if (!basis->reach)
+		return;
+	basis->nr_reach = nr + (up ? up->nr_reach : 0);
+	for (i = 0; i < nr; i++)
+		reach[i] = seq[i].dir;
+	for (; i < basis->nr_reach; i++)
+		reach[i] = bl_basis_reach(up)[i - nr];
+}
+
 /**
  * bl_proof_end - the end of a walk
  * @proof: proof, consumed
@@ -215,12 +247,16 @@ void bl_proof_add(struct bl_proof *proof, const struct path *dir,
 struct bl_basis *bl_proof_end(struct bl_proof *proof, int err)
 {
 	struct bl_basis *basis = NULL;
-	unsigned int event, i, at[BL_SEQ_COVERED + 1] = {};
+	unsigned int event, i, room, at[BL_SEQ_COVERED + 1] = {};
 
+	for (i = 0; i < proof->nr; i++)
+		at[proof->chain[i].kind]++;
+	room = at[BL_SEQ_SEARCHED] <= BL_PROOF_REACH ? at[BL_SEQ_SEARCHED] : 0;
 	/* Only what the dcache knows of is proved by it. */
 	if ((!err || err == -ENOENT) && proof->ok && proof->nr &&
 	    bl_watch_event(&event) && event == proof->event)
-		basis = kmalloc(struct_size(basis, chain, proof->nr),
+		basis = kmalloc(struct_size(basis, chain, proof->nr) +
+				room * sizeof(struct inode *),
 				GFP_KERNEL_ACCOUNT);
 	if (!basis) {
 		bl_proof_drop(proof->chain, proof->nr, proof->mnts,
@@ -239,8 +275,6 @@ struct bl_basis *bl_proof_end(struct bl_proof *proof, int err)
 	memcpy(basis->mnts, proof->mnts, sizeof(basis->mnts));
 	basis->layers = NULL;
 	basis->nr = proof->nr;
-	for (i = 0; i < proof->nr; i++)
-		at[proof->chain[i].kind]++;
 	basis->searched = at[BL_SEQ_SEARCHED];
 	basis->ends = basis->searched + at[BL_SEQ_END];
 	basis->below = basis->ends;
@@ -254,6 +288,9 @@ struct bl_basis *bl_proof_end(struct bl_proof *proof, int err)
 	for (i = 0; i < proof->nr; i++)
 		basis->chain[at[proof->chain[i].kind]++] = proof->chain[i];
 	bl_proof_free(proof);
+	basis->plain = bl_seqs_plain(basis->chain, basis->searched);
+	bl_basis_set_reach(basis, basis->chain, basis->searched, NULL,
+			   room == basis->searched);
 	return basis;
 }
 
@@ -313,21 +350,32 @@ static unsigned int bl_basis_inherit(struct bl_basis *basis, unsigned int n,
  *	that
  * @kind: what that is to the directory
  * @layers: make room for so many layers
+ * @renames: sequence of rename_lock at which @up held, before @found was looked for
  *
- * Return: the basis with references of its own, or NULL for -ENOMEM. The caller
+ * Return: the basis with references of its own, or NULL, as for -ENOMEM. The caller
  * adds @mnts, and fills in @layers.
  */
 struct bl_basis *bl_basis_step(struct bl_basis *up, const struct bl_seq *found,
 			       unsigned int nr, unsigned int own,
-			       enum bl_basis_kind kind, unsigned int layers)
+			       enum bl_basis_kind kind, unsigned int layers,
+			       unsigned int renames)
 {
 	bool deep = kind == BL_BASIS_DEEP && (up->below > up->ends || own > 1);
 	const struct bl_seq *ends = up->chain + up->ends;
 	const struct bl_seq *below = up->chain + up->below;
-	unsigned int max = nr + up->below;
+	unsigned int max = nr + up->below, reach = 0;
 	struct bl_basis *basis;
-	size_t size = struct_size(basis, chain, max);
+	size_t size;
 
+	/* One that is followed by many others is not worth it, nor is there room. */
+	if (max > U16_MAX)
+		return NULL;
+	/* Whoever looks in a directory is asked beneath only if something is there. */
+	if (layers && nr > own)
+		reach = nr - own + up->nr_reach;
+	if (reach > BL_PROOF_REACH)
+		reach = 0;
+	size = struct_size(basis, chain, max) + reach * sizeof(struct inode *);
 	basis = kmalloc(size + (layers ?
 				struct_size(basis->layers, layer, layers) : 0),
 			GFP_KERNEL_ACCOUNT);
@@ -338,7 +386,7 @@ struct bl_basis *bl_basis_step(struct bl_basis *up, const struct bl_seq *found,
 	basis->up = up;
 	basis->gen = up->gen;
 	basis->event = up->event;
-	basis->renames = READ_ONCE(up->renames);
+	basis->renames = renames;
 	basis->nr_mnts = 0;
 	basis->layers = layers ? (void *)basis + size : NULL;
 	basis->deep = deep;
@@ -354,7 +402,14 @@ struct bl_basis *bl_basis_step(struct bl_basis *up, const struct bl_seq *found,
 		basis->below = bl_basis_inherit(basis, basis->below, ends,
 						below, found, nr);
 	basis->nr = basis->below;
-	basis->first = basis->searched == 1 && !deep;
+	basis->plain = bl_seqs_plain(basis->chain, basis->searched) &&
+		       (!deep || up->reach);
+	if (basis->beneath)
+		bl_basis_set_reach(basis, basis->chain + basis->ends,
+				   basis->beneath, up, reach);
+	else
+		bl_basis_set_reach(basis, NULL, 0, NULL, true);
+	basis->first = basis->searched == 1 && !deep && basis->plain;
 	basis->one = basis->first && basis->ends == 1;
 	return basis;
 }
@@ -401,16 +456,20 @@ struct bl_basis *bl_basis_replace(struct bl_basis *basis,
 	new->ends = new->nr;
 	new->below = new->nr;
 	new->beneath = 0;
-	new->first = new->searched == 1 && !new->deep;
-	new->one = new->first && new->nr == 1;
+	new->nr_reach = 0;
+	new->reach = false;
 	new->nr_mnts = basis->nr_mnts;
 	for (i = 0; i < new->nr_mnts; i++)
 		new->mnts[i] = bl_mnt_hold(basis->mnts[i]);
 	new->layers = NULL;
-	memcpy(new->chain, basis->chain, at * sizeof(*new->chain));
+	/* What is there now is in the same directory. */
+	memcpy(new->chain, basis->chain, (at + 1) * sizeof(*new->chain));
 	new->chain[at].dentry = now;
 	new->chain[at].seq = seq;
-	new->chain[at].kind = BL_SEQ_SEARCHED;
+	new->plain = bl_seqs_plain(new->chain, new->searched) &&
+		     (!new->deep || new->up->reach);
+	new->first = new->searched == 1 && !new->deep && new->plain;
+	new->one = new->first && new->nr == 1;
 	/* @up has the references of what it proves. */
 	for (i = 0; i < new->searched; i++)
 		dget(new->chain[i].dentry);
@@ -486,8 +545,10 @@ bool bl_basis_unmoved(struct bl_basis *basis)
 		for (i = 0; i < up->nr; i++)
 			if (!bl_seq_same(&up->chain[i]))
 				return false;
-	if (!read_seqretry(&rename_lock, renames))
-		WRITE_ONCE(basis->renames, renames);
+	if (!read_seqretry(&rename_lock, renames)) {
+		/* With all that was renamed: pairs with bl_step_begin(). */
+		smp_store_release(&basis->renames, renames);
+	}
 	return true;
 }
 
