@@ -986,6 +986,13 @@ int bl_d_manage(const struct path *path, bool rcu)
 	return bl_lane_pass_other(path);
 }
 
+/* The same where it takes more than a pass, and a frame. */
+static noinline int bl_gate_valid_other(const struct bl_lane *lane,
+					const struct bl_node *node)
+{
+	return lane && bl_lane_valid(lane) ? 1 : bl_node_bound_valid(node);
+}
+
 /**
  * bl_gate_valid - as bl_node_bound_valid(), of a name that may have a lane
  * @dentry: dentry of a tree, but not its root
@@ -998,10 +1005,9 @@ int bl_gate_valid(const struct dentry *dentry, const struct bl_node *node)
 {
 	const struct bl_lane *lane = bl_lane_of(node->link, dentry);
 
-	if (lane && (bl_pass_holds(rcu_dereference(lane->pass)) ||
-		     bl_lane_valid(lane)))
+	if (likely(lane && bl_pass_holds(rcu_dereference(lane->pass))))
 		return 1;
-	return bl_node_bound_valid(node);
+	return bl_gate_valid_other(lane, node);
 }
 
 /**
