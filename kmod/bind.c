@@ -211,7 +211,8 @@ struct bl_bind *bl_bind_fixed(const struct path *path)
 	bind->mnt = mnt;
 	bind->real.mnt = mnt->mnt;
 	bind->real.dentry = dget(path->dentry);
-	bind->search = bl_modes_searched(d_inode(path->dentry), mnt);
+	bind->inode = d_inode(path->dentry);
+	bind->search = bl_modes_searched(bind->inode, mnt);
 	return bind;
 }
 
@@ -264,9 +265,10 @@ static struct bl_bind *bl_bind_make(struct bl_where *where, int err)
 	if (mnt) {
 		bind->real.mnt = mnt->mnt;
 		bind->real.dentry = dget(real->dentry);
-		if (!err)
-			bind->search = bl_modes_searched(d_inode(real->dentry),
-							 mnt);
+		if (!err) {
+			bind->inode = d_inode(real->dentry);
+			bind->search = bl_modes_searched(bind->inode, mnt);
+		}
 	}
 	return bind;
 }

@@ -785,6 +785,7 @@ struct bl_node *bl_step_node(struct dentry *dentry);
  * @real: what is shown. The mount belongs to @mnt. With @error it is a
  *	negative dentry where only the last name is missing, or empty.
  * @mnt: private mount of @real, or NULL
+ * @inode: inode of @real, NULL with @error
  * @error: what following the link gives: 0 or an errno of path lookup
  * @inner: see struct bl_where
  * @viewed: see struct bl_where
@@ -799,12 +800,14 @@ struct bl_node *bl_step_node(struct dentry *dentry);
  * @basis: while it holds following the link would give the same; NULL when every
  *	use has to follow it again
  *
- * Immutable once it is published.
+ * Immutable once it is published. A positive dentry that is pinned stays positive, so
+ * @inode stays too.
  */
 struct bl_bind {
 	struct rcu_head rcu;
 	refcount_t ref;
 	struct path real;
+	struct inode *inode;
 	struct bl_mnt *mnt;
 	struct bl_basis *basis;
 	int error;
@@ -1009,15 +1012,6 @@ void bl_inode_refresh(struct inode *inode, struct inode *real,
 		      const struct bl_mnt *mnt);
 void bl_inode_init(void);
 
-/* bl_inode_fresh(), where @modes are shown; they are 0 with an ID mapping. */
-static __always_inline bool bl_inode_like(const struct inode *inode,
-					  const struct inode *real,
-					  umode_t modes)
-{
-	return likely(inode->i_mode == (real->i_mode & modes) &&
-		      uid_eq(inode->i_uid, real->i_uid));
-}
-
 /*
  * Whether @inode has what a walk looks at itself, as bl_inode_refresh_access() would
  * store it, but for the group. False with an ID mapping.
@@ -1026,7 +1020,8 @@ static __always_inline bool bl_inode_fresh(const struct inode *inode,
 					   const struct inode *real,
 					   const struct bl_mnt *mnt)
 {
-	return bl_inode_like(inode, real, mnt->fresh);
+	return likely(inode->i_mode == (real->i_mode & mnt->fresh) &&
+		      uid_eq(inode->i_uid, real->i_uid));
 }
 
 /* There is a security module that has labels. */
@@ -1050,11 +1045,12 @@ static inline umode_t bl_modes_searched(const struct inode *dir,
 	return dir && bl_inode_plain(dir) ? mnt->fresh : 0;
 }
 
-/* Whether the caller may search @dir, which bl_inode_plain() is true of. */
-static __always_inline bool bl_mode_searched(const struct inode *dir)
+/* Whether the caller may search @dir, which bl_inode_plain() is true of, of @mode. */
+static __always_inline bool bl_mode_searched(const struct inode *dir,
+					     umode_t mode)
 {
 #ifdef CONFIG_FS_POSIX_ACL
-	if (likely((READ_ONCE(dir->i_mode) & 0111) == 0111) &&
+	if (likely((mode & 0111) == 0111) &&
 	    (!READ_ONCE(dir->i_acl) || !IS_POSIXACL(dir)))
 		return true;
 #endif
@@ -1074,7 +1070,8 @@ static __always_inline bool bl_mode_searched(const struct inode *dir)
  */
 static __always_inline bool bl_search_free(const struct inode *dir)
 {
-	return likely(dir && bl_inode_plain(dir)) && bl_mode_searched(dir);
+	return likely(dir && bl_inode_plain(dir)) &&
+	       bl_mode_searched(dir, READ_ONCE(dir->i_mode));
 }
 
 int bl_setattr(struct mnt_idmap *idmap, struct dentry *dentry,
@@ -1087,7 +1084,10 @@ int bl_setattr(struct mnt_idmap *idmap, struct dentry *dentry,
  */
 static __always_inline bool bl_seq_found(const struct bl_seq *seq)
 {
-	return likely(bl_mode_searched(seq->dir)) && bl_seq_same(seq);
+	const struct inode *dir = seq->dir;
+
+	return likely(bl_mode_searched(dir, READ_ONCE(dir->i_mode))) &&
+	       bl_seq_same(seq);
 }
 
 /* What can be told of the first of @basis, as bl_basis_found(). */
@@ -1104,7 +1104,7 @@ static __always_inline bool bl_basis_reached(const struct bl_basis *basis)
 	struct inode **end = dir + up->nr_reach;
 
 	for (; dir < end; dir++)
-		if (unlikely(!bl_mode_searched(*dir)))
+		if (!likely(bl_mode_searched(*dir, READ_ONCE((*dir)->i_mode))))
 			return false;
 	return true;
 }

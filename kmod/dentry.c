@@ -1960,15 +1960,12 @@ static noinline int bl_root_revalidate(struct dentry *dentry)
 	struct bl_tree *tree = bl_tree(dentry->d_sb);
 	struct inode *inode = d_inode(dentry);
 	struct bl_bind *bind;
-	struct inode *real;
 
 	scoped_guard(rcu) {
 		bind = bl_root_rcu(tree);
-		/* It may be going at this moment. */
-		real = bind ? d_inode_rcu(bind->real.dentry) : NULL;
-		if (real) {
+		if (bind) {
 			bl_tree_stack(tree->sb, bind->real.mnt->mnt_sb);
-			bl_inode_refresh(inode, real, bind->mnt);
+			bl_inode_refresh(inode, bind->inode, bind->mnt);
 			return 1;
 		}
 	}
@@ -1982,7 +1979,7 @@ static noinline int bl_root_revalidate(struct dentry *dentry)
 		bl_inode_be_way(inode);
 		return 1;
 	}
-	bl_inode_refresh(inode, d_inode(bind->real.dentry), bind->mnt);
+	bl_inode_refresh(inode, bind->inode, bind->mnt);
 	bl_bind_put(bind);
 	return 1;
 }
@@ -1995,7 +1992,6 @@ static int bl_d_weak_revalidate(struct dentry *dentry, unsigned int flags)
 {
 	const struct bl_node *node;
 	const struct bl_bind *bind;
-	const struct inode *real;
 
 	if (dentry != dentry->d_sb->s_root) {
 		guard(rcu)();
@@ -2004,8 +2000,7 @@ static int bl_d_weak_revalidate(struct dentry *dentry, unsigned int flags)
 	}
 	scoped_guard(bl_look) {
 		bind = bl_root_brief(bl_tree(dentry->d_sb));
-		real = bind ? d_inode_rcu(bind->real.dentry) : NULL;
-		if (likely(real && bl_inode_fresh(d_inode(dentry), real,
+		if (likely(bind && bl_inode_fresh(d_inode(dentry), bind->inode,
 						  bind->mnt))) {
 			bl_tree_stack(dentry->d_sb, bind->real.mnt->mnt_sb);
 			return 1;

@@ -268,8 +268,12 @@ static __always_inline bool bl_inode_searchable(const struct inode *inode,
 						const struct inode *real,
 						umode_t search)
 {
-	return real && bl_inode_like(inode, real, search) &&
-	       bl_mode_searched(real);
+	/* What is shown has all bits that are looked at. */
+	const umode_t mode = READ_ONCE(real->i_mode) & search;
+
+	return likely(inode->i_mode == mode &&
+		      uid_eq(inode->i_uid, real->i_uid)) &&
+	       bl_mode_searched(real, mode);
 }
 
 /* The node of a directory inside of a merged link, under RCU; or NULL. */
@@ -286,14 +290,14 @@ static __always_inline bool bl_merged_searchable(const struct inode *inode)
 {
 	const struct bl_node *node = bl_merged_node(inode);
 
-	return node && bl_inode_searchable(inode, node->inode, node->search);
+	return node && node->inode &&
+	       bl_inode_searchable(inode, node->inode, node->search);
 }
 
 /* Whether @mask is what a walk asks of a directory, in RCU-walk. */
 static __always_inline bool bl_mask_walks(int mask)
 {
-	return (mask & (MAY_NOT_BLOCK | MAY_EXEC | MAY_READ | MAY_WRITE)) ==
-	       (MAY_NOT_BLOCK | MAY_EXEC);
+	return mask == (MAY_NOT_BLOCK | MAY_EXEC);
 }
 
 /* The same, in ref-walk, too. */
@@ -445,8 +449,7 @@ static bool bl_root_may(const struct inode *inode, int mask)
 
 	guard(rcu)();
 	bind = bl_root_rcu(bl_tree(inode->i_sb));
-	return bind && bl_inode_may(inode, d_inode_rcu(bind->real.dentry),
-				    bind->mnt, mask);
+	return bind && bl_inode_may(inode, bind->inode, bind->mnt, mask);
 }
 
 static noinline int bl_root_permission_other(struct mnt_idmap *idmap,
@@ -496,9 +499,7 @@ static __always_inline bool bl_root_searchable(const struct inode *inode)
 {
 	const struct bl_bind *bind = bl_root_brief(bl_tree(inode->i_sb));
 
-	return bind && bl_inode_searchable(inode,
-					   d_inode_rcu(bind->real.dentry),
-					   bind->search);
+	return bind && bl_inode_searchable(inode, bind->inode, bind->search);
 }
 
 /*
