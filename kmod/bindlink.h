@@ -1185,7 +1185,8 @@ static __always_inline bool bl_basis_found(struct bl_basis *basis)
  *	backing directory
  * @real: what the name shows: @lower, or the root of what is mounted there, or
  *	what the link is bound to. The mount belongs to @mnt, the dentry has a
- *	reference. No dentry where nothing is shown, or only a way to links.
+ *	reference unless it is @lower. No dentry where nothing is shown, or only a
+ *	way to links.
  * @mnt: private mount of @real, with a reference
  * @inode: inode of @real when it was looked up, NULL for a negative one
  * @link: the link at the name; only used while @gen is the generation

@@ -664,7 +664,7 @@ static struct bl_node *bl_node_of(struct bl_mnt *mnt, struct dentry *lower)
 	node->check = !bl_seq_begin(lower, &node->seq);
 	node->inode = d_inode(lower);
 	node->lower = lower;
-	node->real.dentry = dget(lower);
+	node->real.dentry = lower;
 	return node;
 }
 
@@ -711,6 +711,14 @@ static struct bl_node *bl_node_bound(struct bl_link *link, unsigned long gen)
 	return node;
 }
 
+/* Let go of what @node shows. */
+static void bl_node_unshow(struct bl_node *node)
+{
+	if (node->real.dentry != node->lower)
+		dput(node->real.dentry);
+	node->real.dentry = NULL;
+}
+
 /* Take the basis from @node, for the caller to free. */
 static struct bl_basis *bl_node_unbase(struct bl_node *node)
 {
@@ -752,7 +760,7 @@ bool bl_dentry_stale(struct dentry *dentry, struct bl_basis **freed)
  */
 void bl_node_free(struct bl_node *node)
 {
-	dput(node->real.dentry);
+	bl_node_unshow(node);
 	dput(node->lower);
 	bl_bind_put(node->bind);
 	bl_basis_put(bl_node_unbase(node));
@@ -1136,10 +1144,12 @@ void bl_real_put(struct bl_real *real)
 static void bl_node_show(struct bl_node *node, const struct bl_where *where,
 			 struct bl_mnt *mnt)
 {
-	dput(node->real.dentry);
+	bl_node_unshow(node);
 	bl_mnt_put(node->mnt);
 	node->real.mnt = mnt->mnt;
-	node->real.dentry = dget(where->path.dentry);
+	node->real.dentry = where->path.dentry;
+	if (node->real.dentry != node->lower)
+		dget(node->real.dentry);
 	node->mnt = bl_mnt_hold(mnt);
 	node->inode = d_inode(where->path.dentry);
 	node->inner = where->inner;
@@ -1225,8 +1235,7 @@ static int bl_node_cross(struct dentry *dentry, struct bl_node *node)
 		node->inner = where.inner;
 		node->viewed = where.viewed;
 		node->inode = NULL;
-		dput(node->real.dentry);
-		node->real.dentry = NULL;
+		bl_node_unshow(node);
 	} else {
 		err = bl_node_cross_carrier(dentry, node);
 	}
@@ -1433,7 +1442,7 @@ static struct bl_node *bl_node_found(struct dentry *dentry)
 	if (IS_ERR(node) || linked || !node->real.dentry ||
 	    node->mnt != bl_tree(dentry->d_sb)->carrier->mnt)
 		return node;
-	node->lower = dget(node->real.dentry);
+	node->lower = node->real.dentry;
 	if (!node->inode || !d_mountpoint(node->lower))
 		return node;
 	/* Whose mounts are seen can change at any time. */
@@ -1533,8 +1542,7 @@ static struct bl_node *bl_node_settle(struct dentry *dentry,
 	}
 	if (unlikely(node->way)) {
 		node->inode = NULL;
-		dput(node->real.dentry);
-		node->real.dentry = NULL;
+		bl_node_unshow(node);
 	}
 	return node;
 }
