@@ -12,6 +12,7 @@
  */
 
 #include <linux/errno.h>
+#include <linux/hash.h>
 #include <linux/jhash.h>
 #include <linux/rculist.h>
 #include <linux/rhashtable.h>
@@ -38,6 +39,7 @@ struct bl_rule_exception {
  * @hash: entry of bl_rules.nodes
  * @parent: the component before it; compared by readers, never followed
  * @ref: the table has one, and whoever lists @children
+ * @names: bl_rule_bit() of each of @children that there is or was
  * @rcu: readers
  * @list: entry of @parent's @children
  * @children: nodes whose parent this is, oldest first; a node without rule and
@@ -54,6 +56,7 @@ struct bl_rule_node {
 	struct rhash_head hash;
 	struct bl_rule_node *parent;
 	refcount_t ref;
+	u32 names;
 	struct rcu_head rcu;
 	struct list_head list;
 	struct list_head children;
@@ -158,9 +161,20 @@ static bool bl_rule_step(const char **path, struct bl_rule_key *key)
 	return key->len;
 }
 
+/* Of most names beside few rules this tells, without a hash, that they have none. */
+static u32 bl_rule_bit(const char *name, unsigned int len)
+{
+	const u8 *c = name;
+
+	return len ? BIT(hash_32(c[0] | c[len / 2] << 8 | c[len - 1] << 16 |
+				 len << 24, 5)) : 0;
+}
+
 static struct bl_rule_node *bl_rule_find_key(struct bl_rules *rules,
 					     struct bl_rule_key *key)
 {
+	if (!(READ_ONCE(key->parent->names) & bl_rule_bit(key->name, key->len)))
+		return NULL;
 	return rhashtable_lookup_fast(&rules->nodes, key, bl_rule_params);
 }
 
@@ -314,6 +328,8 @@ int bl_rules_add(struct bl_rules *rules, const char *path,
 				bl_rule_prune(rules, node);
 				return -ENOMEM;
 			}
+			WRITE_ONCE(node->names,
+				   node->names | bl_rule_bit(key.name, key.len));
 			err = rhashtable_insert_fast(&rules->nodes,
 						     &child->hash,
 						     bl_rule_params);
@@ -454,8 +470,8 @@ struct bl_rule_node *bl_rule_node(struct bl_rules *rules,
 {
 	struct bl_rule_key key = { .parent = dir, .name = name, .len = len };
 
-	return dir && !list_empty(&dir->children) ?
-		bl_rule_find_key(rules, &key) : NULL;
+	return dir && READ_ONCE(dir->names) ? bl_rule_find_key(rules, &key) :
+					      NULL;
 }
 EXPORT_SYMBOL_IF_KUNIT(bl_rule_node);
 
