@@ -1366,6 +1366,8 @@ int bl_dentry_at(struct dentry *dentry, struct bl_at *at);
 int bl_dentry_below(struct dentry *dentry);
 bool bl_dentry_alone(struct dentry *dentry);
 bool bl_dentry_dir(struct dentry *dentry, struct bl_real *dir);
+bool bl_dentry_dirs(struct dentry *old, struct dentry *new,
+		    struct bl_real *from, struct bl_real *to);
 int bl_dentry_inner(struct dentry *dentry, bool *viewed);
 int bl_dentry_walk(struct dentry *dentry, struct bl_where *where,
 		   struct bl_mnt **mnt, struct bl_proof *proof);
@@ -1414,6 +1416,9 @@ static inline int bl_node_lacks(struct dentry *dentry)
 void bl_node_inherit(struct bl_node *node, struct dentry *dentry);
 bool bl_node_moved(struct dentry *dentry, struct dentry *lower);
 struct dentry *bl_node_lower(struct dentry *dentry, struct dentry *dir);
+bool bl_node_lowers(struct dentry *old, const struct dentry *from,
+		    struct dentry *new, const struct dentry *to,
+		    struct renamedata *rd);
 void bl_node_renamed(struct dentry *dentry, struct dentry *target,
 		     const struct dentry *was, struct dentry *lower,
 		     bool beside);

@@ -601,6 +601,15 @@ static __always_inline bool bl_parent_dir(struct dentry *parent,
 	return true;
 }
 
+/* Whether @dentry has no rules, and is just a name in a directory. RCU read side. */
+static __always_inline bool bl_dentry_plain(struct dentry *dentry,
+					    unsigned long gen)
+{
+	const struct bl_node *node = rcu_dereference(*bl_node_slot(dentry));
+
+	return node && node->gen == gen && !node->rule && !node->special;
+}
+
 /**
  * bl_dentry_dir - the directory behind that of a name, where that is plain to see
  * @dentry: dentry of a tree, its directory locked by the VFS
@@ -612,12 +621,45 @@ static __always_inline bool bl_parent_dir(struct dentry *parent,
 bool bl_dentry_dir(struct dentry *dentry, struct bl_real *dir)
 {
 	unsigned long gen = bl_rules_generation();
-	const struct bl_node *node;
 
 	guard(rcu)();
-	node = rcu_dereference(*bl_node_slot(dentry));
-	return node && node->gen == gen && !node->rule && !node->special &&
+	return bl_dentry_plain(dentry, gen) &&
 	       bl_parent_dir(dentry->d_parent, gen, dir);
+}
+
+/**
+ * bl_dentry_dirs - the directories behind those of two names
+ * @old: dentry of a tree, its directory locked by the VFS
+ * @new: the same
+ * @from: filled in for @old, for bl_real_put()
+ * @to: filled in for @new, likewise
+ *
+ * Return: false when bl_dentry_dir() is for one of them. Otherwise nothing is
+ * below either of them in any view.
+ */
+bool bl_dentry_dirs(struct dentry *old, struct dentry *new,
+		    struct bl_real *from, struct bl_real *to)
+{
+	unsigned long gen = bl_rules_generation();
+	bool known;
+
+	scoped_guard(rcu) {
+		if (!bl_dentry_plain(old, gen) || !bl_dentry_plain(new, gen) ||
+		    !bl_parent_dir(old->d_parent, gen, from))
+			return false;
+		if (likely(new->d_parent == old->d_parent)) {
+			*to = *from;
+			if (to->node)
+				refcount_inc(&to->node->ref);
+			else
+				refcount_inc(&to->bind->ref);
+			return true;
+		}
+		known = bl_parent_dir(new->d_parent, gen, to);
+	}
+	if (!known)
+		bl_real_put(from);
+	return known;
 }
 
 /**
@@ -1058,6 +1100,28 @@ void bl_node_abandon(struct dentry *dentry, struct dentry *lower)
 	bl_node_put(node);
 }
 
+/* The dentry that @dentry is the name of, with a reference. RCU read side. */
+static __always_inline struct dentry *bl_lower_get(struct dentry *dentry,
+						   unsigned int *seq)
+{
+	const struct bl_node *node = rcu_dereference(*bl_node_slot(dentry));
+
+	if (!node || node->special)
+		return NULL;
+	*seq = READ_ONCE(node->seq);
+	return lockref_get_not_dead(&node->lower->d_lockref) ? node->lower :
+							       NULL;
+}
+
+/* Whether @lower is what a lookup of its name in @dir, which is locked, would find. */
+static __always_inline bool bl_lower_holds(const struct dentry *lower,
+					   unsigned int seq,
+					   const struct dentry *dir)
+{
+	return lower->d_parent == dir &&
+	       !read_seqcount_retry(&lower->d_seq, seq);
+}
+
 /**
  * bl_node_lower - the dentry of a name in the directory behind its own
  * @dentry: dentry of a tree
@@ -1067,23 +1131,48 @@ void bl_node_abandon(struct dentry *dentry, struct dentry *lower)
  */
 struct dentry *bl_node_lower(struct dentry *dentry, struct dentry *dir)
 {
-	const struct bl_node *node;
 	struct dentry *lower;
 	unsigned int seq;
 
-	scoped_guard(rcu) {
-		node = rcu_dereference(*bl_node_slot(dentry));
-		if (!node || node->special)
-			return NULL;
-		lower = node->lower;
-		seq = READ_ONCE(node->seq);
-		if (!lockref_get_not_dead(&lower->d_lockref))
-			return NULL;
-	}
-	if (lower->d_parent == dir && !read_seqcount_retry(&lower->d_seq, seq))
+	scoped_guard(rcu)
+		lower = bl_lower_get(dentry, &seq);
+	if (!lower || bl_lower_holds(lower, seq, dir))
 		return lower;
 	dput(lower);
 	return NULL;
+}
+
+/**
+ * bl_node_lowers - the dentries of two names in the directories behind their own
+ * @old: dentry of a tree
+ * @from: directory behind that of @old, locked
+ * @new: dentry of a tree
+ * @to: directory behind that of @new, locked
+ * @rd: gets the dentries, with references
+ *
+ * Return: false when they have to be looked up.
+ */
+bool bl_node_lowers(struct dentry *old, const struct dentry *from,
+		    struct dentry *new, const struct dentry *to,
+		    struct renamedata *rd)
+{
+	struct dentry *source, *target = NULL;
+	unsigned int old_seq, new_seq;
+
+	scoped_guard(rcu) {
+		source = bl_lower_get(old, &old_seq);
+		if (source)
+			target = bl_lower_get(new, &new_seq);
+	}
+	if (target && bl_lower_holds(source, old_seq, from) &&
+	    bl_lower_holds(target, new_seq, to)) {
+		rd->old_dentry = source;
+		rd->new_dentry = target;
+		return true;
+	}
+	dput(target);
+	dput(source);
+	return false;
 }
 
 /**

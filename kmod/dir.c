@@ -795,6 +795,9 @@ static bool bl_dentry_shows(struct dentry *dentry, const struct inode *real)
 {
 	struct bl_node *node;
 
+	/* What is no directory inside of a merged link never shows another. */
+	if (likely(BL_I(d_inode(dentry))->real == real))
+		return true;
 	guard(rcu)();
 	node = rcu_dereference(*bl_node_slot(dentry));
 	return node && node->inode == real;
@@ -810,7 +813,6 @@ static void bl_rename_show(struct dentry *old, struct dentry *new,
 			   bool move, bool walked, const struct dentry *was,
 			   bool beside)
 {
-	unsigned long gen = bl_dentry_gen(new);
 	struct bl_node *node;
 
 	if (d_inode(new))
@@ -831,9 +833,28 @@ static void bl_rename_show(struct dentry *old, struct dentry *new,
 	/* Without memory the next walk finds out by looking. */
 	node = bl_node_new(mnt, lower);
 	if (!IS_ERR(node)) {
-		node->gen = gen;
+		node->gen = bl_dentry_gen(new);
 		bl_node_set(old, node);
 	}
+}
+
+/* As bl_place_lookup(), of both. */
+static int bl_rename_lookup(struct dentry *old, struct dentry *new,
+			    const struct bl_place *from,
+			    const struct bl_place *to, struct renamedata *rd)
+{
+	if (!from->walked && !to->walked &&
+	    bl_node_lowers(old, from->parent.path.dentry, new,
+			   to->parent.path.dentry, rd))
+		return 0;
+	rd->old_dentry = bl_place_lookup(from, old);
+	if (IS_ERR(rd->old_dentry))
+		return PTR_ERR(rd->old_dentry);
+	rd->new_dentry = bl_place_lookup(to, new);
+	if (!IS_ERR(rd->new_dentry))
+		return 0;
+	dput(rd->old_dentry);
+	return PTR_ERR(rd->new_dentry);
 }
 
 static int bl_rename_locked(struct dentry *old, struct dentry *new,
@@ -854,14 +875,9 @@ static int bl_rename_locked(struct dentry *old, struct dentry *new,
 	bool file;
 	int err;
 
-	rd.old_dentry = bl_place_lookup(from, old);
-	if (IS_ERR(rd.old_dentry))
-		return PTR_ERR(rd.old_dentry);
-	rd.new_dentry = bl_place_lookup(to, new);
-	if (IS_ERR(rd.new_dentry)) {
-		dput(rd.old_dentry);
-		return PTR_ERR(rd.new_dentry);
-	}
+	err = bl_rename_lookup(old, new, from, to, &rd);
+	if (err)
+		return err;
 	source = d_inode(rd.old_dentry);
 	target = d_inode(rd.new_dentry);
 	file = from->named && to->named && !d_is_dir(rd.old_dentry);
@@ -1111,14 +1127,15 @@ static int bl_rename_find(struct dentry *old, struct dentry *new,
 
 	memset(from, 0, sizeof(*from));
 	memset(to, 0, sizeof(*to));
-	if (bl_dentry_dir(old, &from->parent)) {
-		if (bl_dentry_dir(new, &to->parent))
-			return 0;
-		bl_place_put(from);
-		memset(from, 0, sizeof(*from));
-	} else if (bl_rename_known(&r, from, to)) {
+	if (bl_dentry_dirs(old, new, &from->parent, &to->parent))
 		return 0;
-	}
+	memset(&from->parent, 0, sizeof(from->parent));
+	memset(&to->parent, 0, sizeof(to->parent));
+	err = bl_leads_nowhere(old) ?: bl_leads_nowhere(new);
+	if (err)
+		return err;
+	if (bl_rename_known(&r, from, to))
+		return 0;
 	err = bl_dentry_at(old, &old_at);
 	if (err)
 		return err;
@@ -1171,9 +1188,6 @@ int bl_rename(struct mnt_idmap *idmap, struct inode *old_dir,
 	struct bl_place from, to;
 	int err, tries = 0;
 
-	err = bl_leads_nowhere(old) ?: bl_leads_nowhere(new);
-	if (err)
-		return err;
 	do {
 		err = bl_rename_find(old, new, flags, &from, &to);
 		if (!err) {
