@@ -895,6 +895,8 @@ void bl_bind_exit(void);
  * @kept: how many inodes of directories are hashed
  * @opened: what the root was opened as last, with a reference, or NULL. RCU; whoever
  *	replaces it drops the reference. No directory: these are not opened like that
+ * @unseen: an empty node, for a name that something is about to be renamed to, or
+ *	NULL; whoever uses it takes it out
  * @named: somebody may be about to remove or to rename what has a lane
  * @rule_lock: @rule and @rule_gen
  * @rule: the rules of @base; see struct bl_node
@@ -922,6 +924,7 @@ struct bl_tree {
 	bool named;
 	atomic_t kept;
 	struct dentry __rcu *opened;
+	struct bl_node *unseen;
 	seqlock_t rule_lock;
 	struct bl_rule_node *rule;
 	unsigned long rule_gen;
@@ -1210,12 +1213,14 @@ static __always_inline bool bl_basis_found(struct bl_basis *basis)
  *	after the other; see struct bl_where
  * @named: see struct bl_where
  * @search: of one inside of a merged link, as struct bl_bind has it
+ * @unseen: of a dentry that is not hashed and never was, and has no inode: nobody
+ *	but who has that dentry comes to the node
  *
  * Immutable but for @basis and @seq once the dentry has it. Replaced under
- * d_lock, freed a grace period after the last reference; the dentries that it
- * pins are freed by RCU themselves, so their d_seq may be read in RCU-walk though
- * the references are dropped at once. A positive dentry that is pinned stays
- * positive, so @inode stays too.
+ * d_lock, freed a grace period after the last reference, or if @unseen kept for the
+ * next; the dentries that it pins are freed by RCU themselves, so their d_seq may be
+ * read in RCU-walk though the references are dropped at once. A positive dentry that
+ * is pinned stays positive, so @inode stays too.
  */
 struct bl_node {
 	struct rcu_head rcu;
@@ -1241,6 +1246,7 @@ struct bl_node {
 	bool stepped;
 	bool named;
 	umode_t search;
+	bool unseen;
 };
 
 /**
@@ -1285,6 +1291,18 @@ static inline void bl_at_put(struct bl_at *at)
 	if (at->link)
 		bl_link_put(at->link);
 }
+
+/**
+ * enum bl_look - what a dentry is looked up for
+ * @BL_LOOK_FIRST: it never was
+ * @BL_LOOK_TARGET: so, and something is about to be renamed to it
+ * @BL_LOOK_AGAIN: it is hashed, and may be renamed meanwhile
+ */
+enum bl_look {
+	BL_LOOK_FIRST,
+	BL_LOOK_TARGET,
+	BL_LOOK_AGAIN,
+};
 
 extern const struct dentry_operations bl_dops;
 extern const struct dentry_operations bl_root_dops;
@@ -1372,12 +1390,12 @@ int bl_dentry_inner(struct dentry *dentry, bool *viewed);
 int bl_dentry_walk(struct dentry *dentry, struct bl_where *where,
 		   struct bl_mnt **mnt, struct bl_proof *proof);
 struct dentry *bl_lookup_one(const struct bl_mnt *mnt, struct dentry *dir,
-			     const struct qstr *name, bool locked);
+			     const struct qstr *name, bool locked, bool fresh);
 u64 bl_node_ticket(void);
 struct bl_node *bl_node_alloc(struct bl_mnt *mnt);
 struct bl_node *bl_node_new(struct bl_mnt *mnt, struct dentry *lower);
 struct bl_node *bl_node_get(struct dentry *dentry, struct dentry *parent,
-			    bool revalidate);
+			    enum bl_look how);
 static inline struct bl_node __rcu **bl_node_slot(struct dentry *dentry)
 {
 	return (struct bl_node __rcu **)&dentry->d_fsdata;

@@ -662,6 +662,17 @@ bool bl_dentry_dirs(struct dentry *old, struct dentry *new,
 	return known;
 }
 
+static struct bl_node *bl_node_init(struct bl_node *node, struct bl_mnt *mnt)
+{
+	refcount_set(&node->ref, 1);
+	node->gen = bl_rules_generation();
+	if (mnt) {
+		node->mnt = bl_mnt_hold(mnt);
+		node->real.mnt = mnt->mnt;
+	}
+	return node;
+}
+
 /**
  * bl_node_alloc - an empty node
  * @mnt: private mount of what it will show, or NULL
@@ -672,15 +683,19 @@ struct bl_node *bl_node_alloc(struct bl_mnt *mnt)
 {
 	struct bl_node *node = kzalloc(sizeof(*node), GFP_KERNEL_ACCOUNT);
 
-	if (!node)
-		return ERR_PTR(-ENOMEM);
-	refcount_set(&node->ref, 1);
-	node->gen = bl_rules_generation();
-	if (mnt) {
-		node->mnt = bl_mnt_hold(mnt);
-		node->real.mnt = mnt->mnt;
-	}
-	return node;
+	return node ? bl_node_init(node, mnt) : ERR_PTR(-ENOMEM);
+}
+
+/* As bl_node_alloc(), for a name that something is about to be renamed to. */
+static struct bl_node *bl_node_alloc_target(struct bl_tree *tree,
+					    struct bl_mnt *mnt)
+{
+	struct bl_node *node = xchg(&tree->unseen, NULL);
+
+	if (unlikely(!node))
+		return bl_node_alloc(mnt);
+	memset(node, 0, sizeof(*node));
+	return bl_node_init(node, mnt);
 }
 
 /*
@@ -693,10 +708,15 @@ static bool bl_seq_begin(struct dentry *lower, unsigned int *seq)
 	return !d_unhashed(lower) && !(lower->d_flags & DCACHE_OP_REVALIDATE);
 }
 
-/* As bl_node_new(), with a reference of the caller. */
-static struct bl_node *bl_node_of(struct bl_mnt *mnt, struct dentry *lower)
+/*
+ * As bl_node_new(), with a reference of the caller; with @tree it is for a name that
+ * something is about to be renamed to.
+ */
+static struct bl_node *bl_node_of(struct bl_tree *tree, struct bl_mnt *mnt,
+				  struct dentry *lower)
 {
-	struct bl_node *node = bl_node_alloc(mnt);
+	struct bl_node *node = tree ? bl_node_alloc_target(tree, mnt) :
+				      bl_node_alloc(mnt);
 
 	if (IS_ERR(node)) {
 		dput(lower);
@@ -720,7 +740,7 @@ static struct bl_node *bl_node_of(struct bl_mnt *mnt, struct dentry *lower)
  */
 struct bl_node *bl_node_new(struct bl_mnt *mnt, struct dentry *lower)
 {
-	return bl_node_of(mnt, dget(lower));
+	return bl_node_of(NULL, mnt, dget(lower));
 }
 
 /*
@@ -796,18 +816,33 @@ bool bl_dentry_stale(struct dentry *dentry, struct bl_basis **freed)
 	return node->mnt && READ_ONCE(node->mnt->stale);
 }
 
-/**
- * bl_node_free - drop what a node pins, and the node after a grace period
- * @node: node without references
- */
-void bl_node_free(struct bl_node *node)
+static void bl_node_unpin(struct bl_node *node)
 {
 	bl_node_unshow(node);
 	dput(node->lower);
 	bl_bind_put(node->bind);
 	bl_basis_put(bl_node_unbase(node));
 	bl_mnt_put(node->mnt);
+}
+
+/**
+ * bl_node_free - drop what a node pins, and the node after a grace period
+ * @node: node without references
+ */
+void bl_node_free(struct bl_node *node)
+{
+	bl_node_unpin(node);
 	kfree_rcu(node, rcu);
+}
+
+/* The same of one that nobody can have seen: @tree keeps it for the next. */
+static void bl_node_put_target(struct bl_tree *tree, struct bl_node *node)
+{
+	if (!refcount_dec_and_test(&node->ref))
+		return;
+	bl_node_unpin(node);
+	if (unlikely(cmpxchg(&tree->unseen, NULL, node)))
+		kfree(node);
 }
 
 static void bl_node_prepare(struct bl_node *node)
@@ -1361,6 +1396,7 @@ static struct dentry *bl_lookup_slow(struct dentry *dir,
  * @dir: the directory
  * @name: a name that the VFS has seen, need not have its hash
  * @locked: @dir is locked by the caller
+ * @fresh: it is hardly in the dcache, and need not be looked for there before
  *
  * As lookup_one() and lookup_one_unlocked(), which ask security modules for the
  * directory behind, too, and look at each letter; not where it is plain to see that
@@ -1369,7 +1405,7 @@ static struct dentry *bl_lookup_slow(struct dentry *dir,
  * Return: as they.
  */
 struct dentry *bl_lookup_one(const struct bl_mnt *mnt, struct dentry *dir,
-			     const struct qstr *name, bool locked)
+			     const struct qstr *name, bool locked, bool fresh)
 {
 	struct qstr this = QSTR_INIT(name->name, name->len);
 	struct inode *inode = d_inode(dir);
@@ -1379,7 +1415,7 @@ struct dentry *bl_lookup_one(const struct bl_mnt *mnt, struct dentry *dir,
 		     (dir->d_flags & (DCACHE_OP_HASH | DCACHE_OP_REVALIDATE))))
 		goto other;
 	this.hash = full_name_hash(dir, this.name, this.len);
-	dentry = d_lookup(dir, &this);
+	dentry = fresh ? NULL : d_lookup(dir, &this);
 	if (!dentry) {
 		if (!locked)
 			inode_lock_shared(inode);
@@ -1409,7 +1445,7 @@ static noinline struct dentry *bl_lookup_moving(struct dentry *dentry,
 
 	take_dentry_name_snapshot(&name, dentry);
 	lower = bl_lookup_one(parent->mnt, parent->path.dentry, &name.name,
-			      true);
+			      true, false);
 	release_dentry_name_snapshot(&name);
 	return lower;
 }
@@ -1417,7 +1453,7 @@ static noinline struct dentry *bl_lookup_moving(struct dentry *dentry,
 /* Look @dentry up in the directory that @parent shows. */
 static struct bl_node *bl_node_lookup(struct dentry *dentry,
 				      const struct bl_real *parent,
-				      bool snapshot)
+				      enum bl_look how)
 {
 	struct inode *dir = d_inode(parent->path.dentry);
 	struct bl_node *node;
@@ -1428,11 +1464,12 @@ static struct bl_node *bl_node_lookup(struct dentry *dentry,
 		return ERR_PTR(-ENOTDIR);
 
 	inode_lock_shared(dir);
-	lower = snapshot ? bl_lookup_moving(dentry, parent) :
-			   bl_lookup_one(parent->mnt, parent->path.dentry,
-					 &dentry->d_name, true);
+	lower = how == BL_LOOK_AGAIN ? bl_lookup_moving(dentry, parent) :
+		bl_lookup_one(parent->mnt, parent->path.dentry,
+			      &dentry->d_name, true, how == BL_LOOK_TARGET);
 	node = IS_ERR(lower) ? ERR_CAST(lower) :
-		bl_node_of(parent->mnt, lower);
+		bl_node_of(how == BL_LOOK_TARGET ? bl_tree(dentry->d_sb) : NULL,
+			   parent->mnt, lower);
 	inode_unlock_shared(dir);
 
 	if (!IS_ERR(node) && node->inode && d_mountpoint(node->lower)) {
@@ -1660,7 +1697,7 @@ static __always_inline bool bl_node_plain(struct dentry *dentry,
 
 /* As bl_node_get(), by asking for all that decides about the name. */
 static struct bl_node *bl_node_ask(struct dentry *dentry,
-				   struct dentry *parent, bool revalidate)
+				   struct dentry *parent, enum bl_look how)
 {
 	struct bl_node *node;
 	struct bl_real real;
@@ -1686,7 +1723,7 @@ static struct bl_node *bl_node_ask(struct dentry *dentry,
 		err = bl_real_get(parent, &real);
 		below = err && err != -ENOMEM ? bl_dentry_below(parent) : 0;
 		if (!err) {
-			node = bl_node_lookup(dentry, &real, revalidate);
+			node = bl_node_lookup(dentry, &real, how);
 			bl_real_put(&real);
 		} else if (below > 0) {
 			/* In a directory that only leads to links. */
@@ -1704,12 +1741,12 @@ static struct bl_node *bl_node_ask(struct dentry *dentry,
  * bl_node_get - what a dentry stands for, looked up now
  * @dentry: dentry of a tree
  * @parent: its parent
- * @revalidate: it is hashed, and may be renamed meanwhile
+ * @how: what it is looked up for
  *
  * Return: the node or ERR_PTR().
  */
 struct bl_node *bl_node_get(struct dentry *dentry, struct dentry *parent,
-			    bool revalidate)
+			    enum bl_look how)
 {
 	struct bl_node *node;
 	struct bl_real dir;
@@ -1717,8 +1754,8 @@ struct bl_node *bl_node_get(struct dentry *dentry, struct dentry *parent,
 
 	if (!bl_node_plain(dentry, parent, &dir))
 		return bl_step_node(dentry) ?:
-		       bl_node_ask(dentry, parent, revalidate);
-	node = bl_node_lookup(dentry, &dir, revalidate);
+		       bl_node_ask(dentry, parent, how);
+	node = bl_node_lookup(dentry, &dir, how);
 	bl_real_put(&dir);
 	if (IS_ERR(node))
 		return node;
@@ -1739,7 +1776,7 @@ struct bl_node *bl_node_get(struct dentry *dentry, struct dentry *parent,
 int bl_dentry_renew(struct dentry *dentry)
 {
 	struct dentry *parent = dget_parent(dentry);
-	struct bl_node *node = bl_node_get(dentry, parent, true);
+	struct bl_node *node = bl_node_get(dentry, parent, BL_LOOK_AGAIN);
 
 	dput(parent);
 	if (IS_ERR(node))
@@ -1769,6 +1806,13 @@ struct inode *bl_node_inode(struct dentry *dentry, struct bl_node *node)
 			     NULL;
 }
 
+/* As bl_node_set() of a dentry without, to which nobody but the caller gives one. */
+static void bl_node_first(struct dentry *dentry, struct bl_node *node)
+{
+	bl_node_prepare(node);
+	rcu_assign_pointer(*bl_node_slot(dentry), node);
+}
+
 /**
  * bl_splice - give a looked up dentry its node and inode, and hash it
  * @dentry: unhashed dentry
@@ -1788,13 +1832,10 @@ int bl_splice(struct dentry *dentry, struct bl_node *node)
 		bl_node_put(node);
 		return PTR_ERR(inode);
 	}
-	if (rcu_access_pointer(*bl_node_slot(dentry))) {
+	if (rcu_access_pointer(*bl_node_slot(dentry)))
 		bl_node_set(dentry, node);
-	} else {
-		/* Nobody but the caller gives it one. */
-		bl_node_prepare(node);
-		rcu_assign_pointer(*bl_node_slot(dentry), node);
-	}
+	else
+		bl_node_first(dentry, node);
 	d_add(dentry, inode);
 	return 0;
 }
@@ -1805,17 +1846,29 @@ int bl_splice(struct dentry *dentry, struct bl_node *node)
  * @dentry: dentry to fill
  * @flags: LOOKUP_* flags
  *
+ * What a missing name is about to be replaced with by a rename is not to be found
+ * before that, and brings a dentry along. So there is no need to hash this one,
+ * and its node, which nobody has found, is used again without a grace period.
+ *
  * Return: as ->lookup().
  */
 struct dentry *bl_lookup(struct inode *dir, struct dentry *dentry,
 			 unsigned int flags)
 {
 	struct bl_node *node;
+	enum bl_look how;
 
 	d_set_d_op(dentry, &bl_dops);
-	node = bl_node_get(dentry, dentry->d_parent, false);
+	how = flags & LOOKUP_RENAME_TARGET ? BL_LOOK_TARGET : BL_LOOK_FIRST;
+	node = bl_node_get(dentry, dentry->d_parent, how);
 	if (IS_ERR(node))
 		return ERR_CAST(node);
+	if (how == BL_LOOK_TARGET && !node->inode && !node->way &&
+	    !d_in_lookup(dentry)) {
+		node->unseen = true;
+		bl_node_first(dentry, node);
+		return NULL;
+	}
 	return ERR_PTR(bl_splice(dentry, node));
 }
 
@@ -1994,7 +2047,7 @@ static int bl_node_look(struct dentry *dentry, unsigned int seq)
 		return 1;
 
 	parent = dget_parent(dentry);
-	node = bl_node_get(dentry, parent, true);
+	node = bl_node_get(dentry, parent, BL_LOOK_AGAIN);
 	dput(parent);
 	if (IS_ERR(node)) {
 		err = PTR_ERR(node);
@@ -2114,9 +2167,14 @@ static void bl_d_iput(struct dentry *dentry, struct inode *inode)
 
 static void bl_d_release(struct dentry *dentry)
 {
+	struct bl_node *node = rcu_access_pointer(*bl_node_slot(dentry));
+
 	if (unlikely(bl_is_gate(dentry)))
 		bl_lane_release(dentry);
-	bl_node_put(rcu_access_pointer(*bl_node_slot(dentry)));
+	if (node && node->unseen)
+		bl_node_put_target(bl_tree(dentry->d_sb), node);
+	else
+		bl_node_put(node);
 }
 
 /* The name of an opened root: it has no place below the root. */

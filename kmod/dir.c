@@ -470,7 +470,7 @@ static bool bl_change_end(struct dentry *dentry, struct bl_change *c, int *err)
 	if (c->made)
 		c->hidden = bl_instantiate(dentry,
 					   bl_node_get(dentry, dentry->d_parent,
-						       true));
+						       BL_LOOK_AGAIN));
 	mnt_drop_write(c->place.parent.path.mnt);
 	bl_place_put(&c->place);
 	if (!c->delegated)

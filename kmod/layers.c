@@ -328,7 +328,7 @@ static int bl_step_lookup(struct bl_step *step, unsigned int i)
 		return -ENOENT;
 	if (!d_can_lookup(dir->path.dentry) || !bl_step_reaches(step, i))
 		return -EAGAIN;
-	child = bl_lookup_one(dir->mnt, dir->path.dentry, name, false);
+	child = bl_lookup_one(dir->mnt, dir->path.dentry, name, false, false);
 	if (IS_ERR(child))
 		return -EAGAIN;
 	if (!bl_seq_note(&step->found[i], &dir->path, child, name->name,

@@ -124,7 +124,7 @@ int bl_dir_rule_type(struct dentry *dir, const char *name, bool link, u64 *ino)
 	dentry = d_alloc(dir, &qstr);
 	if (!dentry)
 		return -ENOMEM;
-	node = bl_node_get(dentry, dir, false);
+	node = bl_node_get(dentry, dir, BL_LOOK_FIRST);
 	if (!IS_ERR(node)) {
 		if (node->way) {
 			*ino = 1;

@@ -200,6 +200,7 @@ static void bl_tree_free(struct bl_tree *tree)
 		bl_space_put(tree->space);
 	path_put(&tree->root);
 	put_cred(tree->cred);
+	kfree(tree->unseen);
 	kfree(tree->base);
 	/* RCU-walk may still be on its way out. */
 	kfree_rcu(tree, rcu);
