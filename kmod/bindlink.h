@@ -1386,6 +1386,7 @@ bool bl_dentry_alone(struct dentry *dentry);
 bool bl_dentry_dir(struct dentry *dentry, struct bl_real *dir);
 bool bl_dentry_dirs(struct dentry *old, struct dentry *new,
 		    struct bl_real *from, struct bl_real *to);
+bool bl_name_dir(struct dentry *dentry, struct bl_real *dir);
 int bl_dentry_inner(struct dentry *dentry, bool *viewed);
 int bl_dentry_walk(struct dentry *dentry, struct bl_where *where,
 		   struct bl_mnt **mnt, struct bl_proof *proof);

@@ -1695,6 +1695,18 @@ static __always_inline bool bl_node_plain(struct dentry *dentry,
 	return bl_parent_dir(parent, gen, dir);
 }
 
+/**
+ * bl_name_dir - the directory behind that of a name that was not looked up
+ * @dentry: dentry of a tree, its directory locked by the VFS
+ * @dir: filled in, for bl_real_put()
+ *
+ * Return: false where bl_dentry_dir() would be, had it been looked up.
+ */
+bool bl_name_dir(struct dentry *dentry, struct bl_real *dir)
+{
+	return bl_node_plain(dentry, dentry->d_parent, dir);
+}
+
 /* As bl_node_get(), by asking for all that decides about the name. */
 static struct bl_node *bl_node_ask(struct dentry *dentry,
 				   struct dentry *parent, enum bl_look how)

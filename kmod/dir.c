@@ -304,9 +304,8 @@ static noinline struct dentry *bl_place_other(const struct bl_place *place,
 {
 	struct dentry *lower;
 
-	lower = lookup_one(mnt_idmap(place->parent.path.mnt),
-			   dentry->d_name.name, place->parent.path.dentry,
-			   dentry->d_name.len);
+	lower = bl_lookup_one(place->parent.mnt, place->parent.path.dentry,
+			      &dentry->d_name, true, false);
 	if (IS_ERR(lower) || lower == place->target)
 		return lower;
 	dput(lower);
@@ -337,8 +336,8 @@ static struct dentry *bl_place_lookup(const struct bl_place *place,
 		   !(target->d_flags & DCACHE_OP_REVALIDATE)) {
 		return dget(target);
 	}
-	return lookup_one(mnt_idmap(place->parent.path.mnt),
-			  target->d_name.name, dir, target->d_name.len);
+	return bl_lookup_one(place->parent.mnt, dir, &target->d_name, true,
+			     false);
 }
 
 /**
@@ -348,6 +347,7 @@ static struct dentry *bl_place_lookup(const struct bl_place *place,
  * @dir: inode of the directory
  * @lower: dentry of the name in it
  * @delegated: inode whose delegation has to be broken first
+ * @fresh: the name was not looked up before, and is just one in that directory
  * @made: something was made, and is to be shown when nothing is locked
  * @hidden: why that is left to the next lookup, or 0
  */
@@ -357,6 +357,7 @@ struct bl_change {
 	struct inode *dir;
 	struct dentry *lower;
 	struct inode *delegated;
+	bool fresh;
 	bool made;
 	int hidden;
 };
@@ -371,6 +372,7 @@ static int bl_change_lock(struct dentry *dentry, struct bl_change *c)
 	int err;
 
 	c->delegated = NULL;
+	c->fresh = false;
 	c->made = false;
 	c->hidden = 0;
 	c->idmap = mnt_idmap(mnt);
@@ -407,6 +409,35 @@ static int bl_change_begin(struct dentry *dentry, const struct bl_make *make,
 	return err == -EAGAIN ? -ESTALE : err;
 }
 
+/*
+ * As bl_change_begin(), at a dentry that is still to be looked up, if its name is
+ * just one in a directory: it is looked up once, where it is going to be made, and
+ * nobody has to remember that it was missing. False where that is not so simple.
+ */
+static bool bl_change_fresh(struct dentry *dentry, struct bl_change *c)
+{
+	memset(&c->place, 0, sizeof(c->place));
+	if (!bl_name_dir(dentry, &c->place.parent))
+		return false;
+	if (!d_can_lookup(c->place.parent.path.dentry)) {
+		bl_place_put(&c->place);
+		return false;
+	}
+	if (bl_change_lock(dentry, c))
+		return false;
+	/* What is mounted there takes a walk to find. */
+	if (unlikely(d_is_positive(c->lower) && d_mountpoint(c->lower))) {
+		dput(c->lower);
+		inode_unlock(c->dir);
+		mnt_drop_write(c->place.parent.path.mnt);
+		bl_place_put(&c->place);
+		return false;
+	}
+	c->fresh = true;
+	d_set_d_op(dentry, &bl_dops);
+	return true;
+}
+
 /* Generation of the rules by which @dentry was looked up. */
 static unsigned long bl_dentry_gen(struct dentry *dentry)
 {
@@ -435,6 +466,21 @@ static int bl_instantiate(struct dentry *dentry, struct bl_node *node)
 	return 0;
 }
 
+/* A node for @c->lower, by the rules by which @dentry was looked up. */
+static struct bl_node *bl_change_node(struct dentry *dentry,
+				      const struct bl_change *c)
+{
+	struct bl_node *node = bl_node_new(c->place.parent.mnt, c->lower);
+
+	if (IS_ERR(node))
+		return node;
+	if (c->fresh)
+		node->gen = c->place.parent.gen;
+	else
+		bl_node_inherit(node, dentry);
+	return node;
+}
+
 /* Show in @dentry what was just made. If that fails, a lookup will do it. */
 static void bl_change_show(struct dentry *dentry, struct bl_change *c)
 {
@@ -443,10 +489,7 @@ static void bl_change_show(struct dentry *dentry, struct bl_change *c)
 	struct bl_node *node;
 
 	if (!c->place.walked) {
-		node = there ? bl_node_new(c->place.parent.mnt, c->lower) :
-			       ERR_PTR(-ENOENT);
-		if (!IS_ERR(node))
-			bl_node_inherit(node, dentry);
+		node = there ? bl_change_node(dentry, c) : ERR_PTR(-ENOENT);
 	} else {
 		node = there && c->place.named && !d_is_dir(c->lower) ?
 			bl_node_made(dentry, c->place.parent.mnt, c->lower) :
@@ -454,7 +497,9 @@ static void bl_change_show(struct dentry *dentry, struct bl_change *c)
 	}
 	/* What takes a walk is known when nothing is locked any more. */
 	c->made = !node;
-	if (node)
+	if (c->fresh && !IS_ERR(node))
+		c->hidden = bl_splice(dentry, node);
+	else if (node)
 		c->hidden = bl_instantiate(dentry, node);
 }
 
@@ -1298,6 +1343,33 @@ out_put:
 	return err;
 }
 
+/*
+ * Look @dentry up, if that has not been done, and begin to make a file there. Returns
+ * 1 if there is nothing to make: the VFS goes on with @dentry.
+ */
+static int bl_open_begin(struct inode *dir, struct dentry *dentry,
+			 struct file *file, unsigned int flags,
+			 struct bl_change *c)
+{
+	int err;
+
+	if (d_in_lookup(dentry)) {
+		err = PTR_ERR_OR_ZERO(bl_lookup(dir, dentry, 0));
+		if (err)
+			return err;
+	}
+	if (!(flags & O_CREAT) || d_really_is_positive(dentry))
+		return finish_no_open(file, NULL) ?: 1;
+
+	err = bl_change_begin(dentry, &bl_make_new, c);
+	if (err == -EEXIST && !(flags & O_EXCL)) {
+		/* Made by somebody else since: have it looked up again. */
+		d_drop(dentry);
+		return -ESTALE;
+	}
+	return err;
+}
+
 /**
  * bl_atomic_open - ->atomic_open()
  * @dir: directory, locked by the VFS, exclusively with O_CREAT
@@ -1318,22 +1390,12 @@ int bl_atomic_open(struct inode *dir, struct dentry *dentry,
 	struct bl_change c;
 	int err;
 
-	if (d_in_lookup(dentry)) {
-		err = PTR_ERR_OR_ZERO(bl_lookup(dir, dentry, 0));
+	if (!d_in_lookup(dentry) || !(flags & O_CREAT) ||
+	    !bl_change_fresh(dentry, &c)) {
+		err = bl_open_begin(dir, dentry, file, flags, &c);
 		if (err)
-			return err;
+			return min(err, 0);
 	}
-	if (!(flags & O_CREAT) || d_really_is_positive(dentry))
-		return finish_no_open(file, NULL);
-
-	err = bl_change_begin(dentry, &bl_make_new, &c);
-	if (err == -EEXIST && !(flags & O_EXCL)) {
-		/* Made by somebody else since: have it looked up again. */
-		d_drop(dentry);
-		return -ESTALE;
-	}
-	if (err)
-		return err;
 	if (d_really_is_negative(c.lower)) {
 		err = vfs_create(c.idmap, c.dir, c.lower, mode, flags & O_EXCL);
 		if (!err)
@@ -1345,8 +1407,8 @@ int bl_atomic_open(struct inode *dir, struct dentry *dentry,
 		d_drop(dentry);
 		err = -ESTALE;
 	} else {
-		/* Made by somebody else since: open it as any other. */
-		node = bl_node_new(c.place.parent.mnt, c.lower);
+		/* Made by somebody else: open it as any other. */
+		node = bl_change_node(dentry, &c);
 		err = PTR_ERR_OR_ZERO(node);
 	}
 	bl_change_end(dentry, &c, &err);
@@ -1354,7 +1416,6 @@ int bl_atomic_open(struct inode *dir, struct dentry *dentry,
 		return err;
 
 	if (node) {
-		bl_node_inherit(node, dentry);
 		d_drop(dentry);
 		err = bl_splice(dentry, node);
 		return err ?: finish_no_open(file, NULL);
