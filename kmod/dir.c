@@ -270,7 +270,29 @@ static int bl_place_find(struct dentry *dentry, const struct bl_at *at,
 	return ret;
 }
 
-/* @make: NULL for what is there. */
+/* The way to links stays: -EBUSY when some are below @dentry in any view. */
+static int bl_leads_nowhere(struct dentry *dentry)
+{
+	const struct inode *inode = d_inode(dentry);
+	struct bl_at at;
+	bool viewed;
+	int err;
+
+	if (bl_dentry_alone(dentry))
+		return 0;
+	if (inode && bl_is_way(inode))
+		return -EBUSY;
+	err = bl_dentry_at(dentry, &at);
+	if (err)
+		return err;
+	bl_at_put(&at);
+	if (at.links)
+		return -EBUSY;
+	err = bl_dentry_inner(dentry, &viewed);
+	return err > 0 ? -EBUSY : err;
+}
+
+/* @make: NULL for what is there, and is to be removed or renamed. */
 static int bl_place_get(struct dentry *dentry, const struct bl_make *make,
 			struct bl_place *place)
 {
@@ -280,6 +302,9 @@ static int bl_place_get(struct dentry *dentry, const struct bl_make *make,
 	memset(place, 0, sizeof(*place));
 	if (!(make && make->id) && bl_dentry_dir(dentry, &place->parent))
 		return 0;
+	err = make ? 0 : bl_leads_nowhere(dentry);
+	if (err)
+		return err;
 	err = bl_dentry_at(dentry, &at);
 	if (err)
 		return err;
@@ -347,6 +372,7 @@ static struct dentry *bl_place_lookup(const struct bl_place *place,
  * @dir: inode of the directory
  * @lower: dentry of the name in it
  * @delegated: inode whose delegation has to be broken first
+ * @subdir: what is made or removed is a directory, maybe, and counts as a link
  * @fresh: the name was not looked up before, and is just one in that directory
  * @made: something was made, and is to be shown when nothing is locked
  * @hidden: why that is left to the next lookup, or 0
@@ -357,6 +383,7 @@ struct bl_change {
 	struct inode *dir;
 	struct dentry *lower;
 	struct inode *delegated;
+	bool subdir;
 	bool fresh;
 	bool made;
 	int hidden;
@@ -372,6 +399,7 @@ static int bl_change_lock(struct dentry *dentry, struct bl_change *c)
 	int err;
 
 	c->delegated = NULL;
+	c->subdir = false;
 	c->fresh = false;
 	c->made = false;
 	c->hidden = 0;
@@ -510,7 +538,7 @@ static bool bl_change_end(struct dentry *dentry, struct bl_change *c, int *err)
 
 	dput(c->lower);
 	inode_unlock(c->dir);
-	if (!c->place.walked)
+	if (c->subdir && !c->place.walked)
 		bl_inode_refresh(parent, c->dir, c->place.parent.mnt);
 	if (c->made)
 		c->hidden = bl_instantiate(dentry,
@@ -548,6 +576,7 @@ static int bl_make(struct dentry *dentry, umode_t mode, dev_t rdev,
 		err = vfs_create(c.idmap, c.dir, c.lower, mode, excl);
 		break;
 	case S_IFDIR:
+		c.subdir = true;
 		err = vfs_mkdir(c.idmap, c.dir, c.lower, mode);
 		break;
 	case S_IFLNK:
@@ -705,28 +734,6 @@ int bl_link_op(struct dentry *old, struct inode *dir, struct dentry *new)
 	return err;
 }
 
-/* The way to links stays: -EBUSY when some are below @dentry in any view. */
-static int bl_leads_nowhere(struct dentry *dentry)
-{
-	const struct inode *inode = d_inode(dentry);
-	struct bl_at at;
-	bool viewed;
-	int err;
-
-	if (bl_dentry_alone(dentry))
-		return 0;
-	if (inode && bl_is_way(inode))
-		return -EBUSY;
-	err = bl_dentry_at(dentry, &at);
-	if (err)
-		return err;
-	bl_at_put(&at);
-	if (at.links)
-		return -EBUSY;
-	err = bl_dentry_inner(dentry, &viewed);
-	return err > 0 ? -EBUSY : err;
-}
-
 static int bl_layer_rmdir(struct dentry *dentry, const struct bl_where *where,
 			  const struct bl_layer *layer)
 {
@@ -781,17 +788,17 @@ static int bl_remove(struct dentry *dentry, bool dir)
 	struct bl_change c;
 	int err;
 
-	err = bl_leads_nowhere(dentry);
-	if (err)
-		return err;
-	err = dir ? bl_dentry_merged(dentry) : 0;
-	if (err)
-		return err < 0 ? err : bl_remove_merged(dentry);
+	if (dir) {
+		err = bl_leads_nowhere(dentry) ?: bl_dentry_merged(dentry);
+		if (err)
+			return err < 0 ? err : bl_remove_merged(dentry);
+	}
 	do {
 		err = bl_change_begin(dentry, NULL, &c);
 		if (err)
 			break;
 		victim = d_inode(c.lower);
+		c.subdir = dir;
 		if (victim && !dir)
 			bl_node_abandon(dentry, c.lower);
 		if (!victim)
