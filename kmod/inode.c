@@ -927,6 +927,21 @@ static int bl_inode_set(struct inode *inode, void *data)
 	return 0;
 }
 
+/* As iget5_locked(), of what is likely to be new: without looking before. */
+static struct inode *bl_inode_insert(struct super_block *sb,
+				     struct bl_inode_key *key)
+{
+	struct inode *inode, *new = new_inode(sb);
+
+	if (!new)
+		return NULL;
+	inode = inode_insert5(new, bl_inode_hash(key->real), bl_inode_test,
+			      bl_inode_set, key);
+	if (unlikely(inode != new))
+		iput(new);
+	return inode;
+}
+
 /**
  * bl_inode_get - the inode of a tree that stands for an inode below
  * @sb: the tree
@@ -944,7 +959,9 @@ struct inode *bl_inode_get(struct super_block *sb, struct bl_mnt *mnt,
 	struct bl_inode_key key = { .real = real, .mnt = mnt };
 	struct inode *inode;
 
-	inode = iget5_locked(sb, bl_inode_hash(real), bl_inode_test,
+	/* With one name it is looked for by that, and hardly there without. */
+	inode = real->i_nlink == 1 ? bl_inode_insert(sb, &key) :
+		iget5_locked(sb, bl_inode_hash(real), bl_inode_test,
 			     bl_inode_set, &key);
 	if (!inode)
 		return ERR_PTR(-ENOMEM);
