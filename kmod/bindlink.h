@@ -1548,7 +1548,7 @@ bool bl_file_find(const struct path *path, struct path *real, bool *masked);
 
 /* spare.c: files behind that were closed, for whoever opens them again */
 
-struct file *bl_spare_take(const struct file *user, const struct path *path,
+struct file *bl_spare_take(struct file *user, const struct path *path,
 			   unsigned int flags);
 bool bl_spare_give(struct inode *inode, struct file *file);
 void bl_spare_drop(const struct inode *real);

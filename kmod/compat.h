@@ -84,6 +84,24 @@ static inline struct path *bl_backing_file_path(struct file *file)
 	return (struct path *)backing_file_user_path(file);
 }
 
+/* Have backing file @file tell of what the user of @user has opened. */
+static inline void bl_backing_file_used(struct file *file, struct file *user)
+{
+	struct path *path = bl_backing_file_path(file);
+
+	*path = *file_user_path(user);
+	path_get(path);
+}
+
+/* The opposite. */
+static inline void bl_backing_file_unused(struct file *file)
+{
+	struct path *path = bl_backing_file_path(file);
+
+	path_put(path);
+	*path = (struct path) {};
+}
+
 /* Have nobody told of what becomes of @file, which nobody else has. */
 static inline void bl_file_no_notify(struct file *file)
 {

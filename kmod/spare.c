@@ -37,8 +37,10 @@
 #include <linux/hash.h>
 #include <linux/magic.h>
 #include <linux/pagemap.h>
+#include <linux/sched.h>
 #include <linux/spinlock.h>
 #include <linux/string.h>
+#include <linux/user_namespace.h>
 #include <linux/workqueue.h>
 
 #include "bindlink.h"
@@ -62,7 +64,7 @@
  *	not counted among the readers of their inodes.
  *
  * A spare is owned by the array, and is gone before the inode of the tree is by which
- * it was opened, but for the time that it takes somebody to close it.
+ * it was opened, but for the time that it takes somebody to close it, and for reclaim.
  */
 struct bl_spares {
 	spinlock_t lock;
@@ -99,10 +101,11 @@ static bool bl_sb_careless(const struct super_block *sb)
 	}
 }
 
-/* Close a spare that was taken. */
+/* Close a spare that was taken out. */
 static void bl_spare_close(struct file *file)
 {
-	i_readcount_inc(file_inode(file));
+	/* It is no reader, and does not become one to stop being one. */
+	file->f_mode &= ~FMODE_READ;
 	bl_file_no_notify(file);
 	/* Not later: who waits for the last of a link's inodes wants all to be gone. */
 	__fput_sync(file);
@@ -157,7 +160,7 @@ static bool bl_spare_fits(const struct file *file, const struct path *path,
  * Context: may sleep; whether the caller may open it was asked.
  * Return: the file, as backing_file_open() would return it, or NULL.
  */
-struct file *bl_spare_take(const struct file *user, const struct path *path,
+struct file *bl_spare_take(struct file *user, const struct path *path,
 			   unsigned int flags)
 {
 	struct inode *inode = d_inode(path->dentry);
@@ -189,13 +192,23 @@ struct file *bl_spare_take(const struct file *user, const struct path *path,
 		__fput_sync(file);
 		return NULL;
 	}
-	path_get(&user->f_path);
-	*bl_backing_file_path(file) = user->f_path;
+	bl_backing_file_used(file, user);
 	memset(&file->f_ra, 0, sizeof(file->f_ra));
 	file_ra_state_init(&file->f_ra, file->f_mapping);
 	file->f_wb_err = filemap_sample_wb_err(file->f_mapping);
 	file->f_sb_err = file_sample_sb_err(file);
 	return file;
+}
+
+/*
+ * Whether somebody may want to open what @file is, who is not refused for its size,
+ * and whose credentials keep nothing that is counted.
+ */
+static bool bl_spare_wanted(const struct file *file)
+{
+	return file->f_cred == current_cred() && !(current->flags & PF_EXITING) &&
+	       file->f_cred->user_ns == &init_user_ns &&
+	       (file->f_flags & O_LARGEFILE);
 }
 
 /* Whether nobody can tell whether @file is open. */
@@ -207,6 +220,7 @@ static bool bl_spare_may(const struct file *file)
 
 	return (file->f_mode & mask) == (FMODE_READ | FMODE_BACKING) &&
 	       !(file->f_flags & (__FMODE_EXEC | FASYNC)) &&
+	       bl_spare_wanted(file) &&
 	       S_ISREG(inode->i_mode) && !IS_ENCRYPTED(inode) &&
 	       inode->i_nlink && !d_unlinked(file->f_path.dentry) &&
 	       file_count(file) == 1 && !locks_inode_context(inode) &&
@@ -233,8 +247,7 @@ bool bl_spare_give(struct inode *inode, struct file *file)
 	/* Where the inode behind is that one the spare goes with @inode. */
 	if (BL_I(inode)->real != real || !bl_spare_may(file))
 		return false;
-	path_put(bl_backing_file_path(file));
-	*bl_backing_file_path(file) = (struct path) {};
+	bl_backing_file_unused(file);
 	i_readcount_dec(real);
 
 	spin_lock(&spares->lock);
@@ -260,11 +273,13 @@ bool bl_spare_give(struct inode *inode, struct file *file)
  * bl_spare_drop - an inode of a tree goes
  * @real: the inode behind it, held
  *
- * Context: may sleep; may be in reclaim.
+ * Context: may sleep; may be in reclaim, where no file is closed: that may write.
+ * Then it is for the work item to do.
  */
 void bl_spare_drop(const struct inode *real)
 {
-	bl_spares_close(bl_spares_of(real), real);
+	if (likely(!(current->flags & PF_MEMALLOC)))
+		bl_spares_close(bl_spares_of(real), real);
 }
 
 /**
@@ -281,9 +296,11 @@ void __init bl_spares_init(void)
 /**
  * bl_spares_exit - when there are no trees any more
  *
- * Context: module exit. There are no spares, as there are no inodes.
+ * Context: module exit.
  */
 void bl_spares_exit(void)
 {
 	cancel_delayed_work_sync(&bl_spares_end);
+	/* Those of inodes that went in reclaim. */
+	bl_spares_work(NULL);
 }

@@ -271,6 +271,38 @@ TEST_F(reopen, TR8_RM4_the_mount_that_it_was_opened_by)
 	munmap(map, 4096);
 }
 
+/* Nor what overlayfs, of which the link is a layer, has opened. */
+TEST_F(reopen, TR8_by_overlayfs)
+{
+	struct place *p = &self->p;
+	const char *w = path("%s/w", p->top), *o = path("%s/o", p->top);
+	const char *wf = path("%s/f", w);
+	int fd, round;
+	void *map;
+
+	LINK(p);
+	ASSERT_EQ(0, ERR(mkdir(w, 0755)));
+	ASSERT_EQ(0, ERR(mkdir(o, 0755)));
+	run("modprobe", "overlay", NULL);
+	if (mount("overlay", w, "overlay", MS_RDONLY,
+		  path("lowerdir=%s:%s", p->v, o))) {
+		ASSERT_EQ(ENODEV, errno);
+		SKIP(return, "no overlayfs here");
+	}
+	for (round = 0; round < 3; round++) {
+		fd = open(wf, O_RDONLY | O_CLOEXEC);
+		ASSERT_LE(0, fd);
+		map = mmap(NULL, 4096, PROT_READ, MAP_PRIVATE, fd, 0);
+		ASSERT_NE(MAP_FAILED, map);
+		close(fd);
+		EXPECT_TRUE(mapped(wf)) TH_LOG("round %d", round);
+		EXPECT_STREQ("contents", map);
+		munmap(map, 4096);
+		READ(wf);
+	}
+	ASSERT_EQ(0, ERR(umount2(w, 0)));
+}
+
 static int64_t atime(const char *file)
 {
 	struct stat st;
