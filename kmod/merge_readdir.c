@@ -685,15 +685,23 @@ static int bl_merge_fill(struct bl_merge *merge, const struct file *file,
 static int bl_merge_begin(struct bl_merge *merge, const struct file *file)
 {
 	struct bl_dir_rules rules;
+	loff_t pos;
 	int err;
 
 	bl_merge_forget(merge);
 	err = bl_merge_renew(merge, file, &rules);
-	if (err)
+	if (err) {
+		merge->direct &= merge->nr_files == 1;
 		return err;
+	}
 	merge->direct = merge->nr_files == 1 && !rules.nr;
-	if (!merge->direct)
+	if (merge->direct) {
+		/* btrfs lists what there was when it was last told so. */
+		pos = vfs_llseek(merge->files[0], 0, SEEK_SET);
+		err = min(pos, 0);
+	} else {
 		err = bl_merge_fill(merge, file, &rules, BL_MERGE_FIRST);
+	}
 	bl_dir_rules_put(&rules);
 	return err;
 }
