@@ -429,7 +429,9 @@ enum bl_seq_kind {
  * struct bl_seq - a dentry and what its d_seq was
  * @dentry: dentry, with a reference
  * @dir: inode of the directory that it was looked up in. @dentry keeps it, if it was not
- *	renamed since; who looks at @dir has to know that
+ *	renamed since; who looks at @dir has to know that. Who makes a proof has all
+ *	directories: those of a walk are in its chain, or roots of mounts that it
+ *	keeps, and those of a step are layers
  * @seq: its d_seq
  * @kind: what it is to the walk
  */
@@ -1147,10 +1149,15 @@ static __always_inline bool bl_basis_found_all(const struct bl_basis *basis)
 	const struct bl_seq *searched = seq + basis->searched;
 	const struct bl_seq *end = seq + basis->ends;
 
-	if (unlikely(!basis->plain) || !bl_basis_calm(basis))
+	if (unlikely(!basis->plain))
 		return false;
-	/* What was looked up in the last of these keeps them all. */
+	/*
+	 * These are kept by the proof, whatever was renamed. That they still are
+	 * what leads there is told by what is looked at next.
+	 */
 	if (basis->deep && !bl_basis_reached(basis))
+		return false;
+	if (!bl_basis_calm(basis))
 		return false;
 	for (; seq < searched; seq++)
 		if (!bl_seq_found(seq))
