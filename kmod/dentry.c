@@ -773,7 +773,7 @@ static struct bl_node *bl_node_bound(struct bl_link *link, unsigned long gen)
 	return node;
 }
 
-/* Let go of what @node shows. */
+/* Let go of what @node, which no dentry has, shows. */
 static void bl_node_unshow(struct bl_node *node)
 {
 	if (node->real.dentry != node->lower)
@@ -818,7 +818,9 @@ bool bl_dentry_stale(struct dentry *dentry, struct bl_basis **freed)
 
 static void bl_node_unpin(struct bl_node *node)
 {
-	bl_node_unshow(node);
+	/* Nothing is cleared: readers under RCU may still look at it. */
+	if (node->real.dentry != node->lower)
+		dput(node->real.dentry);
 	dput(node->lower);
 	bl_bind_put(node->bind);
 	bl_basis_put(bl_node_unbase(node));
