@@ -1440,7 +1440,9 @@ static inline int bl_node_lacks(struct dentry *dentry)
 }
 
 void bl_node_inherit(struct bl_node *node, struct dentry *dentry);
-bool bl_node_moved(struct dentry *dentry, struct dentry *lower);
+unsigned long bl_node_unruled(struct dentry *dentry);
+bool bl_node_moved(struct dentry *dentry, struct dentry *target,
+		   struct dentry *lower);
 struct dentry *bl_node_lower(struct dentry *dentry, struct dentry *dir);
 bool bl_node_lowers(struct dentry *old, const struct dentry *from,
 		    struct dentry *new, const struct dentry *to,

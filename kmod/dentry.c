@@ -905,15 +905,33 @@ void bl_node_inherit(struct bl_node *node, struct dentry *dentry)
 }
 
 /**
+ * bl_node_unruled - by which rules there are none for a name
+ * @dentry: dentry of a tree
+ *
+ * Return: their generation when it was looked up last, or 0 if it has some.
+ */
+unsigned long bl_node_unruled(struct dentry *dentry)
+{
+	const struct bl_node *node;
+
+	guard(rcu)();
+	node = rcu_dereference(*bl_node_slot(dentry));
+	return node && !node->rule ? node->gen : 0;
+}
+
+/**
  * bl_node_moved - keep the node of a dentry that was renamed
- * @dentry: dentry of a tree, which has got a name without rules
- * @lower: dentry behind it, renamed likewise
+ * @dentry: dentry of a tree
+ * @target: dentry that had the name that it has now
+ * @lower: dentry behind @dentry, renamed likewise
  *
  * Context: the directories of @lower are locked since before.
- * Return: whether the node holds for the new name.
+ * Return: whether the node holds for the new name, which no rules are for then.
  */
-bool bl_node_moved(struct dentry *dentry, struct dentry *lower)
+bool bl_node_moved(struct dentry *dentry, struct dentry *target,
+		   struct dentry *lower)
 {
+	unsigned long gen = bl_node_unruled(target);
 	struct bl_node *node;
 	unsigned int seq;
 	bool known;
@@ -923,7 +941,7 @@ bool bl_node_moved(struct dentry *dentry, struct dentry *lower)
 	node = rcu_dereference_protected(*bl_node_slot(dentry),
 					 lockdep_is_held(&dentry->d_lock));
 	known = known && node && node->lower == lower && !node->special &&
-		!node->rule;
+		!node->rule && node->gen == gen;
 	if (known) {
 		/* Who sees this sees the new name, too: pairs with d_seq. */
 		smp_store_release(&node->seq, seq);

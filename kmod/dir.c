@@ -27,6 +27,7 @@
 /**
  * struct bl_place - where a name of a tree is
  * @parent: directory that holds it
+ * @plain: it is just a name in that, by the rules of its generation
  * @target: dentry behind a name that is @walked, with a reference, until it has
  *	been looked up; NULL otherwise
  * @walked: it is the name of a link or of an exception, or inside of one
@@ -37,6 +38,7 @@
 struct bl_place {
 	struct bl_real parent;
 	struct dentry *target;
+	bool plain;
 	bool walked;
 	bool leads;
 	bool moves;
@@ -300,7 +302,9 @@ static int bl_place_get(struct dentry *dentry, const struct bl_make *make,
 	int err;
 
 	memset(place, 0, sizeof(*place));
-	if (!(make && make->id) && bl_dentry_dir(dentry, &place->parent))
+	place->plain = !(make && make->id) &&
+		       bl_dentry_dir(dentry, &place->parent);
+	if (place->plain)
 		return 0;
 	err = make ? 0 : bl_leads_nowhere(dentry);
 	if (err)
@@ -462,18 +466,9 @@ static bool bl_change_fresh(struct dentry *dentry, struct bl_change *c)
 		return false;
 	}
 	c->fresh = true;
+	c->place.plain = true;
 	d_set_d_op(dentry, &bl_dops);
 	return true;
-}
-
-/* Generation of the rules by which @dentry was looked up. */
-static unsigned long bl_dentry_gen(struct dentry *dentry)
-{
-	struct bl_node *node;
-
-	guard(rcu)();
-	node = rcu_dereference(*bl_node_slot(dentry));
-	return node ? node->gen : 0;
 }
 
 static int bl_instantiate(struct dentry *dentry, struct bl_node *node)
@@ -502,7 +497,8 @@ static struct bl_node *bl_change_node(struct dentry *dentry,
 
 	if (IS_ERR(node))
 		return node;
-	if (c->fresh)
+	/* What was made of the name since may be by other rules. */
+	if (c->place.plain)
 		node->gen = c->place.parent.gen;
 	else
 		bl_node_inherit(node, dentry);
@@ -880,12 +876,12 @@ static void bl_rename_show(struct dentry *old, struct dentry *new,
 		bl_node_renamed(old, new, was, lower, beside);
 		return;
 	}
-	if (bl_node_moved(old, lower))
+	if (bl_node_moved(old, new, lower))
 		return;
 	/* Without memory the next walk finds out by looking. */
 	node = bl_node_new(mnt, lower);
 	if (!IS_ERR(node)) {
-		node->gen = bl_dentry_gen(new);
+		node->gen = bl_node_unruled(new);
 		bl_node_set(old, node);
 	}
 }
