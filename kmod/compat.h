@@ -18,6 +18,7 @@
 #include <linux/dcache.h>
 #include <linux/fanotify.h>
 #include <linux/fs.h>
+#include <linux/fsnotify.h>
 #include <linux/mount.h>
 #include <linux/ptrace.h>
 #include <linux/sched.h>
@@ -100,6 +101,27 @@ static inline void bl_backing_file_unused(struct file *file)
 
 	path_put(path);
 	*path = (struct path) {};
+}
+
+/*
+ * Whether somebody is told that @file is opened or closed, but for who watches its
+ * mount, or may be asked about it.
+ */
+static inline bool bl_file_watched(const struct file *file)
+{
+#ifdef CONFIG_FSNOTIFY
+	const struct dentry *dentry = file->f_path.dentry;
+	struct super_block *sb = dentry->d_sb;
+
+	if (likely(!fsnotify_sb_has_watchers(sb)))
+		return false;
+	return fsnotify_sb_has_priority_watchers(sb, FSNOTIFY_PRIO_CONTENT) ||
+	       READ_ONCE(file_inode(file)->i_fsnotify_mask) ||
+	       READ_ONCE(sb->s_fsnotify_mask) ||
+	       (dentry->d_flags & DCACHE_FSNOTIFY_PARENT_WATCHED);
+#else
+	return false;
+#endif
 }
 
 /* Have nobody told of what becomes of @file, which nobody else has. */

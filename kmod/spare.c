@@ -16,9 +16,9 @@
  * - Those who want to know who has a file open count readers, and a spare is none.
  *   A spare of what somebody has ever locked, or has a lease on, is neither kept nor
  *   taken.
- * - Those who watch its filesystem hear of each file that is opened and closed, as
- *   then none is kept, and none is taken. Nor is one who comes later told of the end
- *   of a spare.
+ * - Those who watch it, its directory or its filesystem hear of each time that it is
+ *   opened and closed, as then none is kept, and none is taken. Nor is one who comes
+ *   later told of the end of a spare. The mount is private.
  * - It does not keep the mount by which it was opened in the tree. It keeps the
  *   private one of its filesystem, and its inode, which the inode of the tree keeps
  *   anyway; and when that goes the spare does.
@@ -33,7 +33,6 @@
 #include <linux/file.h>
 #include <linux/filelock.h>
 #include <linux/fs.h>
-#include <linux/fsnotify.h>
 #include <linux/hash.h>
 #include <linux/magic.h>
 #include <linux/pagemap.h>
@@ -186,8 +185,7 @@ struct file *bl_spare_take(struct file *user, const struct path *path,
 	 * broken by who opens it.
 	 */
 	smp_mb__after_atomic();
-	if (unlikely(locks_inode_context(inode) ||
-		     fsnotify_sb_has_watchers(inode->i_sb))) {
+	if (unlikely(locks_inode_context(inode) || bl_file_watched(file))) {
 		bl_file_no_notify(file);
 		__fput_sync(file);
 		return NULL;
@@ -224,7 +222,7 @@ static bool bl_spare_may(const struct file *file)
 	       S_ISREG(inode->i_mode) && !IS_ENCRYPTED(inode) &&
 	       inode->i_nlink && !d_unlinked(file->f_path.dentry) &&
 	       file_count(file) == 1 && !locks_inode_context(inode) &&
-	       !fsnotify_sb_has_watchers(inode->i_sb) &&
+	       !bl_file_watched(file) &&
 	       bl_sb_careless(inode->i_sb) &&
 	       !static_branch_unlikely(&bl_labels);
 }

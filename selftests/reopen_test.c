@@ -6,6 +6,7 @@
  * The links here have an exception, and so no lane: in one nothing is behind.
  */
 #include <signal.h>
+#include <sys/fanotify.h>
 #include <sys/file.h>
 #include <sys/inotify.h>
 #include <sys/mman.h>
@@ -178,8 +179,13 @@ TEST_F(reopen, TR6_who_watches_the_backing)
 	int fd, file, round;
 
 	LINK(p);
-	for (round = 0; round < 4; round++) {
-		at = round & 1 ? p->b : path("%s/f", p->b);
+	for (round = 0; round < 6; round++) {
+		/* By its other name, too, it is the same inode. */
+		if (round == 4)
+			ASSERT_EQ(0, ERR(link(path("%s/f", p->b),
+					      path("%s/twin", p->back))));
+		at = round >= 4 ? path("%s/twin", p->back) :
+		     round & 1 ? p->b : path("%s/f", p->b);
 		READ(vf);
 		fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
 		ASSERT_LE(0, fd);
@@ -208,6 +214,43 @@ TEST_F(reopen, TR6_who_watches_the_backing)
 	usleep(A_WHILE);
 	EXPECT_STREQ("", told(fd));
 	close(fd);
+}
+
+/* How many files those who watch @fd were told of. */
+static unsigned int asked(int fd)
+{
+	struct fanotify_event_metadata event;
+	unsigned int n = 0;
+
+	while (read(fd, &event, sizeof(event)) == sizeof(event)) {
+		n += !!(event.mask & FAN_OPEN);
+		close(event.fd);
+	}
+	return n;
+}
+
+TEST_F(reopen, TR6_who_watches_the_filesystem)
+{
+	struct place *p = &self->p;
+	const char *vf = path("%s/f", p->v);
+	int fd, round;
+
+	LINK(p);
+	for (round = 0; round < 3; round++) {
+		READ(vf);
+		fd = fanotify_init(FAN_CLASS_NOTIF | FAN_NONBLOCK | FAN_CLOEXEC,
+				   O_RDONLY);
+		if (fd < 0)
+			SKIP(return, "no fanotify: %s", strerror(errno));
+		ASSERT_EQ(0, ERR(fanotify_mark(fd, FAN_MARK_ADD |
+					       FAN_MARK_FILESYSTEM, FAN_OPEN,
+					       AT_FDCWD, p->b)));
+		EXPECT_EQ(0, err_open(vf, O_RDONLY));
+		EXPECT_LE(1, asked(fd)) TH_LOG("round %d", round);
+		EXPECT_EQ(0, err_open(vf, O_RDONLY));
+		EXPECT_LE(1, asked(fd)) TH_LOG("round %d", round);
+		close(fd);
+	}
 }
 
 /* Whether this process has @file mapped by that name. */
