@@ -445,10 +445,17 @@ static noinline int bl_merged_permission_other(struct mnt_idmap *idmap,
 /* The same of what the root of a tree shows. */
 static bool bl_root_may(const struct inode *inode, int mask)
 {
+	struct bl_tree *tree = bl_tree(inode->i_sb);
 	const struct bl_bind *bind;
 
+	scoped_guard(bl_look) {
+		bind = bl_root_brief(tree);
+		if (likely(bind))
+			return bl_inode_may(inode, bind->inode, bind->mnt,
+					    mask);
+	}
 	guard(rcu)();
-	bind = bl_root_rcu(bl_tree(inode->i_sb));
+	bind = bl_root_rcu(tree);
 	return bind && bl_inode_may(inode, bind->inode, bind->mnt, mask);
 }
 
