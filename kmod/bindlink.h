@@ -1232,6 +1232,9 @@ static __always_inline bool bl_basis_found(struct bl_basis *basis)
 struct bl_node {
 	struct rcu_head rcu;
 	refcount_t ref;
+	umode_t search;
+	bool named;
+	bool unseen;
 	struct dentry *lower;
 	struct path real;
 	struct bl_mnt *mnt;
@@ -1251,9 +1254,6 @@ struct bl_node {
 	bool way;
 	bool merged;
 	bool stepped;
-	bool named;
-	umode_t search;
-	bool unseen;
 };
 
 /**
