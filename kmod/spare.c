@@ -66,7 +66,7 @@
  * it was opened, but for the time that it takes somebody to close it, and for reclaim.
  */
 struct bl_spares {
-	spinlock_t lock;
+	spinlock_t lock;	/* @next, @files */
 	unsigned int next;
 	struct file *files[BL_SPARE_WAYS];
 } ____cacheline_aligned_in_smp;
