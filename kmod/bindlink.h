@@ -566,6 +566,7 @@ struct bl_basis *bl_basis_replace(struct bl_basis *basis,
 				  const struct dentry *was, struct dentry *now,
 				  unsigned int seq);
 void bl_basis_put(struct bl_basis *basis);
+bool bl_sb_known(const struct super_block *sb);
 bool bl_seq_note(struct bl_seq *seq, const struct path *dir,
 		 struct dentry *child, const char *name, unsigned int len);
 bool bl_basis_stale(const struct bl_basis *basis);

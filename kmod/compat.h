@@ -18,7 +18,6 @@
 #include <linux/dcache.h>
 #include <linux/fanotify.h>
 #include <linux/fs.h>
-#include <linux/fsnotify.h>
 #include <linux/mount.h>
 #include <linux/ptrace.h>
 #include <linux/sched.h>
@@ -83,45 +82,6 @@ static inline struct file *bl_backing_tmpfile_open(struct file *user,
 static inline struct path *bl_backing_file_path(struct file *file)
 {
 	return (struct path *)backing_file_user_path(file);
-}
-
-/* Have backing file @file tell of what the user of @user has opened. */
-static inline void bl_backing_file_used(struct file *file, struct file *user)
-{
-	struct path *path = bl_backing_file_path(file);
-
-	*path = *file_user_path(user);
-	path_get(path);
-}
-
-/* The opposite. */
-static inline void bl_backing_file_unused(struct file *file)
-{
-	struct path *path = bl_backing_file_path(file);
-
-	path_put(path);
-	*path = (struct path) {};
-}
-
-/*
- * Whether somebody is told that @file is opened or closed, but for who watches its
- * mount, or may be asked about it.
- */
-static inline bool bl_file_watched(const struct file *file)
-{
-#ifdef CONFIG_FSNOTIFY
-	const struct dentry *dentry = file->f_path.dentry;
-	struct super_block *sb = dentry->d_sb;
-
-	if (likely(!fsnotify_sb_has_watchers(sb)))
-		return false;
-	return fsnotify_sb_has_priority_watchers(sb, FSNOTIFY_PRIO_CONTENT) ||
-	       READ_ONCE(file_inode(file)->i_fsnotify_mask) ||
-	       READ_ONCE(sb->s_fsnotify_mask) ||
-	       (dentry->d_flags & DCACHE_FSNOTIFY_PARENT_WATCHED);
-#else
-	return false;
-#endif
 }
 
 /* Have nobody told of what becomes of @file, which nobody else has. */

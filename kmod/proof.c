@@ -25,13 +25,18 @@
 #define XFS_SUPER_MAGIC	0x58465342
 #endif
 
-/*
- * Whether directories of @sb go only when they are empty. Not so btrfs, which
- * removes subvolumes together with what is in them.
+/**
+ * bl_sb_known - whether it is known how a filesystem behaves
+ * @sb: filesystem
+ *
+ * Then nobody has a part in it but this machine, it has nothing to do when a file is
+ * closed that was only read, and its directories go only when they are empty, but for
+ * those of btrfs, which removes subvolumes together with what is in them.
  */
-static bool bl_sb_keeps(const struct super_block *sb)
+bool bl_sb_known(const struct super_block *sb)
 {
 	switch (sb->s_magic) {
+	case BTRFS_SUPER_MAGIC:
 	case EXT4_SUPER_MAGIC:
 	case F2FS_SUPER_MAGIC:
 	case RAMFS_MAGIC:
@@ -41,6 +46,12 @@ static bool bl_sb_keeps(const struct super_block *sb)
 	default:
 		return false;
 	}
+}
+
+/* Whether directories of @sb go only when they are empty. */
+static bool bl_sb_keeps(const struct super_block *sb)
+{
+	return sb->s_magic != BTRFS_SUPER_MAGIC && bl_sb_known(sb);
 }
 
 static void bl_proof_drop(struct bl_seq *chain, unsigned int nr,
@@ -237,6 +248,15 @@ static void bl_basis_set_reach(struct bl_basis *basis, const struct bl_seq *seq,
 		reach[i] = bl_basis_reach(up)[i - nr];
 }
 
+/* Note who is to be asked who comes to a name that @basis, one step, is of. */
+static void bl_basis_set_asked(struct bl_basis *basis)
+{
+	basis->plain = bl_seqs_plain(basis->chain, basis->searched) &&
+		       (!basis->deep || basis->up->reach);
+	basis->first = basis->searched == 1 && !basis->deep && basis->plain;
+	basis->one = basis->first && basis->ends == 1;
+}
+
 /**
  * bl_proof_end - the end of a walk
  * @proof: proof, consumed
@@ -402,15 +422,12 @@ struct bl_basis *bl_basis_step(struct bl_basis *up, const struct bl_seq *found,
 		basis->below = bl_basis_inherit(basis, basis->below, ends,
 						below, found, nr);
 	basis->nr = basis->below;
-	basis->plain = bl_seqs_plain(basis->chain, basis->searched) &&
-		       (!deep || up->reach);
+	bl_basis_set_asked(basis);
 	if (basis->beneath)
 		bl_basis_set_reach(basis, basis->chain + basis->ends,
 				   basis->beneath, up, reach);
 	else
 		bl_basis_set_reach(basis, NULL, 0, NULL, true);
-	basis->first = basis->searched == 1 && !deep && basis->plain;
-	basis->one = basis->first && basis->ends == 1;
 	return basis;
 }
 
@@ -466,10 +483,7 @@ struct bl_basis *bl_basis_replace(struct bl_basis *basis,
 	memcpy(new->chain, basis->chain, (at + 1) * sizeof(*new->chain));
 	new->chain[at].dentry = now;
 	new->chain[at].seq = seq;
-	new->plain = bl_seqs_plain(new->chain, new->searched) &&
-		     (!new->deep || new->up->reach);
-	new->first = new->searched == 1 && !new->deep && new->plain;
-	new->one = new->first && new->nr == 1;
+	bl_basis_set_asked(new);
 	/* @up has the references of what it proves. */
 	for (i = 0; i < new->searched; i++)
 		dget(new->chain[i].dentry);

@@ -12,7 +12,7 @@
  * Nobody can tell that it was not closed:
  *
  * - It is the file of a filesystem that does not care about when one is closed that
- *   was only read, see bl_sb_careless().
+ *   was only read, see bl_sb_known().
  * - Those who want to know who has a file open count readers, and a spare is none.
  *   A spare of what somebody has ever locked, or has a lease on, is neither kept nor
  *   taken.
@@ -33,8 +33,8 @@
 #include <linux/file.h>
 #include <linux/filelock.h>
 #include <linux/fs.h>
+#include <linux/fsnotify.h>
 #include <linux/hash.h>
-#include <linux/magic.h>
 #include <linux/pagemap.h>
 #include <linux/sched.h>
 #include <linux/spinlock.h>
@@ -43,10 +43,6 @@
 #include <linux/workqueue.h>
 
 #include "bindlink.h"
-
-#ifndef XFS_SUPER_MAGIC
-#define XFS_SUPER_MAGIC	0x58465342
-#endif
 
 /* Where there may be some, and how many in each. */
 #define BL_SPARE_BITS	7
@@ -82,22 +78,24 @@ static struct bl_spares *bl_spares_of(const struct inode *real)
 }
 
 /*
- * Whether a filesystem has nothing to do when a file is closed that was only read,
- * and it is nobody's business but that of this machine who has one open.
+ * Whether somebody is told that @file is opened or closed, but for who watches its
+ * mount, or may be asked about it.
  */
-static bool bl_sb_careless(const struct super_block *sb)
+static bool bl_file_watched(const struct file *file)
 {
-	switch (sb->s_magic) {
-	case BTRFS_SUPER_MAGIC:
-	case EXT4_SUPER_MAGIC:
-	case F2FS_SUPER_MAGIC:
-	case RAMFS_MAGIC:
-	case TMPFS_MAGIC:
-	case XFS_SUPER_MAGIC:
-		return true;
-	default:
+#ifdef CONFIG_FSNOTIFY
+	const struct dentry *dentry = file->f_path.dentry;
+	struct super_block *sb = dentry->d_sb;
+
+	if (likely(!fsnotify_sb_has_watchers(sb)))
 		return false;
-	}
+	return fsnotify_sb_has_priority_watchers(sb, FSNOTIFY_PRIO_CONTENT) ||
+	       READ_ONCE(file_inode(file)->i_fsnotify_mask) ||
+	       READ_ONCE(sb->s_fsnotify_mask) ||
+	       (dentry->d_flags & DCACHE_FSNOTIFY_PARENT_WATCHED);
+#else
+	return false;
+#endif
 }
 
 /* Close a spare that was taken out. */
@@ -165,6 +163,7 @@ struct file *bl_spare_take(struct file *user, const struct path *path,
 	struct inode *inode = d_inode(path->dentry);
 	struct bl_spares *spares = bl_spares_of(inode);
 	struct file *file = NULL;
+	struct path *at;
 	unsigned int i;
 
 	spin_lock(&spares->lock);
@@ -186,11 +185,13 @@ struct file *bl_spare_take(struct file *user, const struct path *path,
 	 */
 	smp_mb__after_atomic();
 	if (unlikely(locks_inode_context(inode) || bl_file_watched(file))) {
-		bl_file_no_notify(file);
-		__fput_sync(file);
+		i_readcount_dec(inode);
+		bl_spare_close(file);
 		return NULL;
 	}
-	bl_backing_file_used(file, user);
+	at = bl_backing_file_path(file);
+	*at = *file_user_path(user);
+	path_get(at);
 	memset(&file->f_ra, 0, sizeof(file->f_ra));
 	file_ra_state_init(&file->f_ra, file->f_mapping);
 	file->f_wb_err = filemap_sample_wb_err(file->f_mapping);
@@ -223,7 +224,7 @@ static bool bl_spare_may(const struct file *file)
 	       inode->i_nlink && !d_unlinked(file->f_path.dentry) &&
 	       file_count(file) == 1 && !locks_inode_context(inode) &&
 	       !bl_file_watched(file) &&
-	       bl_sb_careless(inode->i_sb) &&
+	       bl_sb_known(inode->i_sb) &&
 	       !static_branch_unlikely(&bl_labels);
 }
 
@@ -239,13 +240,16 @@ bool bl_spare_give(struct inode *inode, struct file *file)
 {
 	struct inode *real = file_inode(file);
 	struct bl_spares *spares = bl_spares_of(real);
-	struct file **at, *old;
+	struct file *old;
+	struct path *at;
 	unsigned int i;
 
 	/* Where the inode behind is that one the spare goes with @inode. */
 	if (BL_I(inode)->real != real || !bl_spare_may(file))
 		return false;
-	bl_backing_file_unused(file);
+	at = bl_backing_file_path(file);
+	path_put(at);
+	*at = (struct path) {};
 	i_readcount_dec(real);
 
 	spin_lock(&spares->lock);
@@ -253,9 +257,8 @@ bool bl_spare_give(struct inode *inode, struct file *file)
 		;
 	if (i == BL_SPARE_WAYS)
 		i = spares->next++ % BL_SPARE_WAYS;
-	at = &spares->files[i];
-	old = *at;
-	WRITE_ONCE(*at, file);
+	old = spares->files[i];
+	WRITE_ONCE(spares->files[i], file);
 	spin_unlock(&spares->lock);
 	if (old)
 		bl_spare_close(old);
