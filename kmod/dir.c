@@ -377,7 +377,6 @@ static struct dentry *bl_place_lookup(const struct bl_place *place,
  * @lower: dentry of the name in it
  * @delegated: inode whose delegation has to be broken first
  * @subdir: what is made or removed is a directory, maybe, and counts as a link
- * @fresh: the name was not looked up before, and is just one in that directory
  * @made: something was made, and is to be shown when nothing is locked
  * @hidden: why that is left to the next lookup, or 0
  */
@@ -388,7 +387,6 @@ struct bl_change {
 	struct dentry *lower;
 	struct inode *delegated;
 	bool subdir;
-	bool fresh;
 	bool made;
 	int hidden;
 };
@@ -404,7 +402,6 @@ static int bl_change_lock(struct dentry *dentry, struct bl_change *c)
 
 	c->delegated = NULL;
 	c->subdir = false;
-	c->fresh = false;
 	c->made = false;
 	c->hidden = 0;
 	c->idmap = mnt_idmap(mnt);
@@ -439,36 +436,6 @@ static int bl_change_begin(struct dentry *dentry, const struct bl_make *make,
 			err = bl_change_lock(dentry, c);
 	} while (err == -EAGAIN && ++tries < BL_PLACE_TRIES);
 	return err == -EAGAIN ? -ESTALE : err;
-}
-
-/*
- * As bl_change_begin(), at a dentry that is still to be looked up, if its name is
- * just one in a directory: it is looked up once, where it is going to be made, and
- * nobody has to remember that it was missing. False where that is not so simple.
- */
-static bool bl_change_fresh(struct dentry *dentry, struct bl_change *c)
-{
-	memset(&c->place, 0, sizeof(c->place));
-	if (!bl_name_dir(dentry, &c->place.parent))
-		return false;
-	if (!d_can_lookup(c->place.parent.path.dentry)) {
-		bl_place_put(&c->place);
-		return false;
-	}
-	if (bl_change_lock(dentry, c))
-		return false;
-	/* What is mounted there takes a walk to find. */
-	if (unlikely(d_is_positive(c->lower) && d_mountpoint(c->lower))) {
-		dput(c->lower);
-		inode_unlock(c->dir);
-		mnt_drop_write(c->place.parent.path.mnt);
-		bl_place_put(&c->place);
-		return false;
-	}
-	c->fresh = true;
-	c->place.plain = true;
-	d_set_d_op(dentry, &bl_dops);
-	return true;
 }
 
 static int bl_instantiate(struct dentry *dentry, struct bl_node *node)
@@ -521,7 +488,7 @@ static void bl_change_show(struct dentry *dentry, struct bl_change *c)
 	}
 	/* What takes a walk is known when nothing is locked any more. */
 	c->made = !node;
-	if (c->fresh && !IS_ERR(node))
+	if (d_in_lookup(dentry) && !IS_ERR(node))
 		c->hidden = bl_splice(dentry, node);
 	else if (node)
 		c->hidden = bl_instantiate(dentry, node);
@@ -546,6 +513,34 @@ static bool bl_change_end(struct dentry *dentry, struct bl_change *c, int *err)
 		return false;
 	*err = break_deleg_wait(&c->delegated);
 	return !*err;
+}
+
+/*
+ * As bl_change_begin(), at a dentry that is still to be looked up, if its name is
+ * just one in a directory: it is looked up once, where it is going to be made, and
+ * nobody has to remember that it was missing. False where that is not so simple.
+ */
+static bool bl_change_fresh(struct dentry *dentry, struct bl_change *c)
+{
+	int err = 0;
+
+	memset(&c->place, 0, sizeof(c->place));
+	if (!bl_name_dir(dentry, &c->place.parent))
+		return false;
+	if (!d_can_lookup(c->place.parent.path.dentry)) {
+		bl_place_put(&c->place);
+		return false;
+	}
+	if (bl_change_lock(dentry, c))
+		return false;
+	/* What is mounted there takes a walk to find. */
+	if (unlikely(d_is_positive(c->lower) && d_mountpoint(c->lower))) {
+		bl_change_end(dentry, c, &err);
+		return false;
+	}
+	c->place.plain = true;
+	d_set_d_op(dentry, &bl_dops);
+	return true;
 }
 
 /* What the VFS is about to mark dead is not what went away. */
@@ -784,11 +779,11 @@ static int bl_remove(struct dentry *dentry, bool dir)
 	struct bl_change c;
 	int err;
 
-	if (dir) {
-		err = bl_leads_nowhere(dentry) ?: bl_dentry_merged(dentry);
-		if (err)
-			return err < 0 ? err : bl_remove_merged(dentry);
-	}
+	err = dir ? bl_dentry_merged(dentry) : 0;
+	if (err < 0)
+		return err;
+	if (err)
+		return bl_leads_nowhere(dentry) ?: bl_remove_merged(dentry);
 	do {
 		err = bl_change_begin(dentry, NULL, &c);
 		if (err)
