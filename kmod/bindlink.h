@@ -1554,6 +1554,8 @@ struct bl_merge *bl_file_merge(const struct file *file);
 int bl_file_adopt(struct file *file, struct file *real);
 void bl_file_abandon(struct file *file);
 struct file *bl_file_real(const struct file *file);
+loff_t bl_file_llseek(struct file *file, struct file *real, loff_t offset,
+		      int whence);
 bool bl_file_find(const struct path *path, struct path *real, bool *masked);
 
 /* spare.c: files behind that were closed, for whoever opens them again */

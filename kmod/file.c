@@ -559,15 +559,29 @@ static int bl_mmap(struct file *file, struct vm_area_struct *vma)
 	return backing_file_mmap(real, vma, &ctx);
 }
 
-static loff_t bl_llseek(struct file *file, loff_t offset, int whence)
+/**
+ * bl_file_llseek - ->llseek() by a file behind
+ * @file: open file of a tree
+ * @real: file behind it, or one of those
+ * @offset: as for lseek(2)
+ * @whence: as for lseek(2)
+ *
+ * Return: the new position of @file, or an error of the filesystem behind.
+ */
+loff_t bl_file_llseek(struct file *file, struct file *real, loff_t offset,
+		      int whence)
 {
-	struct file *real = bl_file_real(file);
 	loff_t ret;
 
 	real->f_pos = file->f_pos;
 	ret = vfs_llseek(real, offset, whence);
 	file->f_pos = real->f_pos;
 	return ret;
+}
+
+static loff_t bl_llseek(struct file *file, loff_t offset, int whence)
+{
+	return bl_file_llseek(file, bl_file_real(file), offset, whence);
 }
 
 static int bl_fsync(struct file *file, loff_t start, loff_t end, int datasync)

@@ -662,6 +662,13 @@ static int bl_merge_renew(struct bl_merge *merge, const struct file *file,
 	return err || !ruled ? err : bl_dir_rules_get(dentry, true, rules);
 }
 
+/* How it is listed until it begins again. */
+static void bl_merge_choose(struct bl_merge *merge,
+			    const struct bl_dir_rules *rules)
+{
+	merge->direct = merge->nr_files == 1 && !rules->nr;
+}
+
 /* Read the names from position @start on. */
 static int bl_merge_fill(struct bl_merge *merge, const struct file *file,
 			 struct bl_dir_rules *rules, u64 start)
@@ -694,7 +701,7 @@ static int bl_merge_begin(struct bl_merge *merge, const struct file *file)
 		merge->direct &= merge->nr_files == 1;
 		return err;
 	}
-	merge->direct = merge->nr_files == 1 && !rules.nr;
+	bl_merge_choose(merge, &rules);
 	if (merge->direct) {
 		/* btrfs lists what there was when it was last told so. */
 		pos = vfs_llseek(merge->files[0], 0, SEEK_SET);
@@ -789,16 +796,11 @@ int bl_merge_iterate(struct file *file, struct dir_context *ctx)
 loff_t bl_merge_llseek(struct file *file, loff_t offset, int whence)
 {
 	struct bl_merge *merge = bl_file_merge(file);
-	loff_t ret;
 
 	if (whence == SEEK_CUR && !offset)
 		return file->f_pos;
-	if (merge->direct) {
-		merge->files[0]->f_pos = file->f_pos;
-		ret = vfs_llseek(merge->files[0], offset, whence);
-		file->f_pos = merge->files[0]->f_pos;
-		return ret;
-	}
+	if (merge->direct)
+		return bl_file_llseek(file, merge->files[0], offset, whence);
 	if (whence != SEEK_SET || offset < 0)
 		return -EINVAL;
 	file->f_pos = offset;
@@ -826,7 +828,7 @@ struct bl_merge *bl_merge_open(const struct file *file)
 	err = bl_merge_renew(merge, file, &rules);
 	if (!err) {
 		/* Somebody may seek before it is read. */
-		merge->direct = merge->nr_files == 1 && !rules.nr;
+		bl_merge_choose(merge, &rules);
 		bl_dir_rules_put(&rules);
 		if (merge->nr_files)
 			return merge;

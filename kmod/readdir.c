@@ -323,9 +323,6 @@ int bl_iterate(struct file *file, struct dir_context *ctx)
  */
 loff_t bl_dir_llseek(struct file *file, loff_t offset, int whence)
 {
-	struct file *real;
-	loff_t ret;
-
 	if (whence == SEEK_CUR && !offset)
 		return file->f_pos;
 	if (whence == SEEK_SET && offset >= 0 &&
@@ -335,9 +332,5 @@ loff_t bl_dir_llseek(struct file *file, loff_t offset, int whence)
 	}
 	if (!file->private_data)
 		return -EINVAL;
-	real = bl_file_real(file);
-	real->f_pos = file->f_pos;
-	ret = vfs_llseek(real, offset, whence);
-	file->f_pos = real->f_pos;
-	return ret;
+	return bl_file_llseek(file, bl_file_real(file), offset, whence);
 }
