@@ -3,7 +3,6 @@
  * A link leads to what is at the backing path now, and shows what is there
  * now, whoever changed it and however warm the caches are.
  */
-#include <sys/statvfs.h>
 #include <sys/sysmacros.h>
 #include <sys/syscall.h>
 #include <sys/xattr.h>
@@ -992,16 +991,6 @@ TEST_F(late, LB5_an_open_file_goes_on)
 	munmap(map, 4096);
 	close(fd);
 	close(old);
-}
-
-/* KiB that are free on the filesystem of @at. */
-static int64_t free_kib(const char *at)
-{
-	struct statvfs st;
-
-	sync();
-	return statvfs(at, &st) ? -1 :
-	       (int64_t)(st.f_bfree * (st.f_frsize / 512) / 2);
 }
 
 /*

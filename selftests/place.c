@@ -7,6 +7,7 @@
 #include <stdarg.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/statvfs.h>
 #include <sys/sysmacros.h>
 #include <sys/un.h>
 #include <sys/xattr.h>
@@ -398,6 +399,15 @@ int rm_rf(const char *dir)
 	int err = nftw(dir, rm_one, 32, FTW_DEPTH | FTW_PHYS | FTW_MOUNT);
 
 	return err < 0 && errno != ENOENT ? -errno : 0;
+}
+
+int64_t free_kib(const char *at)
+{
+	struct statvfs st;
+
+	sync();
+	return statvfs(at, &st) ? -1 :
+	       (int64_t)(st.f_bfree * (st.f_frsize / 512) / 2);
 }
 
 int err_open(const char *file, int flags)

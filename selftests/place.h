@@ -114,6 +114,8 @@ int write_text(const char *file, const char *text);
 int make_kind(const char *at, char kind, const char *text);
 int copy(const char *from, const char *to, mode_t mode);
 int rm_rf(const char *dir);
+/* KiB that are free on the filesystem of @at, once all is written. */
+int64_t free_kib(const char *at);
 
 /* errno if a call that returns -1 on error failed, else 0. */
 #define ERR(call)	((call) < 0 ? errno : 0)

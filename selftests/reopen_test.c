@@ -10,7 +10,6 @@
 #include <sys/file.h>
 #include <sys/inotify.h>
 #include <sys/mman.h>
-#include <sys/statvfs.h>
 
 #include "kselftest_harness.h"
 #include "linux/bindlink.h"
@@ -409,16 +408,6 @@ TEST_F(reopen, TR9_opened_by_somebody_else)
 		EXPECT_EQ(EACCES, err_open(vf, O_RDONLY));
 		ASSERT_EQ(0, ERR(seteuid(0)));
 	}
-}
-
-/* KiB that are free on the filesystem of @at. */
-static int64_t free_kib(const char *at)
-{
-	struct statvfs st;
-
-	sync();
-	return statvfs(at, &st) ? -1 :
-	       (int64_t)(st.f_bfree * (st.f_frsize / 512) / 2);
 }
 
 /* What is deleted takes no room once its name was looked up, as ever. */
