@@ -89,6 +89,7 @@ static int bl_watch_wake(wait_queue_entry_t *entry, unsigned int mode,
 	if (unlikely(bl_lane_is_event()))
 		return 0;
 	WRITE_ONCE(bl_watch_events, bl_watch_events + 1);
+	bl_epoch_next();
 	bl_watch_kick();
 	return 0;
 }
@@ -111,6 +112,7 @@ static void bl_watch_close(void)
 	bl_waiter.head = NULL;
 	/* What was proved by the count is so no longer. */
 	WRITE_ONCE(bl_watch_events, bl_watch_events + 1);
+	bl_epoch_next();
 	if (!IS_ERR_OR_NULL(bl_watch_file))
 		fput(bl_watch_file);
 	bl_watch_file = NULL;

@@ -153,6 +153,19 @@ static inline unsigned long bl_rules_generation(void)
 	return smp_load_acquire(&bl_rules_gen);
 }
 
+extern atomic_long_t bl_epoch;
+
+/**
+ * bl_epoch_next - rules or mounts were changed: have all passes looked at again
+ *
+ * Context: any; after the change.
+ */
+static inline void bl_epoch_next(void)
+{
+	/* Twice that, see bl_lane_task_begin(). Pairs with bl_epoch_now(). */
+	(void)atomic_long_add_return_release(2, &bl_epoch);
+}
+
 /* link.c: links and what carries them */
 
 enum bl_link_state {

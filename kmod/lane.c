@@ -93,24 +93,24 @@ enum bl_lane_state {
 /**
  * struct bl_pass - by what a walk is let pass a gate, with few looks
  * @rcu: readers in RCU-walk
- * @gen: as that of the basis of what the lane is open for
- * @event: so
- * @renames: so, and stored anew likewise
+ * @epoch: bl_epoch when @bind was found to be valid last, or 0
+ * @renames: as that of its basis then
  * @flags: those of the mount of the backing
  * @seq: d_seq of @end
  * @end: the only end of what was looked up; the basis keeps it
+ * @bind: what the lane is open for; only compared
  *
- * While all of that is so the lane's binding is valid. Immutable but for @renames.
+ * While all of that is so @bind is valid. Immutable but for @epoch and @renames.
  * Owned by the lane.
  */
 struct bl_pass {
 	struct rcu_head rcu;
-	unsigned long gen;
-	unsigned int event;
+	unsigned long epoch;
 	unsigned int renames;
 	int flags;
 	unsigned int seq;
 	struct dentry *end;
+	const struct bl_bind *bind;
 };
 
 /**
@@ -199,7 +199,18 @@ struct bl_lane_task {
 /* Taken with the lock of a queue of pollers held. */
 static DEFINE_SPINLOCK(bl_lane_task_lock);
 static LIST_HEAD(bl_lane_tasks);
-static unsigned int bl_lane_task_count;
+
+/*
+ * Twice the number of changes of rules and mounts. The lowest bit says that there are
+ * tasks: then nobody goes by a pass. A pass has an even one.
+ */
+atomic_long_t bl_epoch = ATOMIC_LONG_INIT(2);
+
+static __always_inline unsigned long bl_epoch_now(void)
+{
+	/* Pairs with bl_epoch_next(): who has this number has seen the change. */
+	return atomic_long_read_acquire(&bl_epoch);
+}
 
 static void bl_lane_task_begin(struct bl_lane_task *self)
 {
@@ -208,7 +219,7 @@ static void bl_lane_task_begin(struct bl_lane_task *self)
 	self->task = current;
 	spin_lock_irqsave(&bl_lane_task_lock, flags);
 	list_add(&self->list, &bl_lane_tasks);
-	WRITE_ONCE(bl_lane_task_count, bl_lane_task_count + 1);
+	atomic_long_or(1, &bl_epoch);
 	spin_unlock_irqrestore(&bl_lane_task_lock, flags);
 }
 
@@ -218,7 +229,8 @@ static void bl_lane_task_end(struct bl_lane_task *self)
 
 	spin_lock_irqsave(&bl_lane_task_lock, flags);
 	list_del(&self->list);
-	WRITE_ONCE(bl_lane_task_count, bl_lane_task_count - 1);
+	if (list_empty(&bl_lane_tasks))
+		atomic_long_andnot(1, &bl_epoch);
 	spin_unlock_irqrestore(&bl_lane_task_lock, flags);
 }
 
@@ -228,7 +240,7 @@ static struct bl_lane_task *bl_lane_task_find(void)
 	struct bl_lane_task *self, *found = NULL;
 	unsigned long flags;
 
-	if (likely(!READ_ONCE(bl_lane_task_count)))
+	if (likely(!(bl_epoch_now() & 1)))
 		return NULL;
 	spin_lock_irqsave(&bl_lane_task_lock, flags);
 	list_for_each_entry(self, &bl_lane_tasks, list)
@@ -426,7 +438,9 @@ static bool bl_gate_watched(const struct dentry *gate)
 /* What @lane is open for, if that is proved by all that there is to look at. */
 static noinline const struct bl_bind *bl_lane_valid(const struct bl_lane *lane)
 {
+	unsigned long epoch = bl_epoch_now() & ~1UL;
 	const struct bl_bind *bind;
+	unsigned int renames;
 	struct bl_pass *pass;
 
 	/* Pairs with bl_lane_open(). */
@@ -435,10 +449,15 @@ static noinline const struct bl_bind *bl_lane_valid(const struct bl_lane *lane)
 	bind = rcu_dereference(lane->bind);
 	if (!bind || !bl_bind_valid(bind))
 		return NULL;
-	/* Something was renamed, and it was none of those. */
+	/* Something was changed or renamed, and it was none of those. */
 	pass = rcu_dereference(lane->pass);
-	if (pass && pass->end == bind->basis->chain[0].dentry)
-		WRITE_ONCE(pass->renames, READ_ONCE(bind->basis->renames));
+	if (pass && pass->bind == bind) {
+		renames = READ_ONCE(bind->basis->renames);
+		if (READ_ONCE(pass->renames) != renames)
+			WRITE_ONCE(pass->renames, renames);
+		if (READ_ONCE(pass->epoch) != epoch)
+			WRITE_ONCE(pass->epoch, epoch);
+	}
 	return bind;
 }
 
@@ -471,23 +490,23 @@ static noinline int bl_lane_pass_other(const struct path *path)
 								-EISDIR;
 }
 
-/* Numbers of the system calls that work on mounts. */
-static DECLARE_BITMAP(bl_mount_calls, 512) __ro_after_init;
+/* The low bits of numbers of system calls that work on mounts, and maybe of others. */
+#define BL_CALLS	512
+static DECLARE_BITMAP(bl_mount_calls, BL_CALLS) __ro_after_init;
 
 /* Whether it is plain to see that the task is in none of those. */
 static __always_inline bool bl_in_other_call(void)
 {
 	unsigned int nr = syscall_get_nr(current, current_pt_regs());
 
-	return likely(nr < 512 && !bl_in_compat_small_call() &&
-		      !test_bit(nr, bl_mount_calls));
+	return likely(!bl_in_compat_small_call() &&
+		      !test_bit(nr % BL_CALLS, bl_mount_calls));
 }
 
 /* Whether what @pass, which may be NULL, was made for is still proved. */
 static __always_inline bool bl_pass_holds(const struct bl_pass *pass)
 {
-	return likely(pass && bl_rules_generation() == pass->gen &&
-		      pass->event == READ_ONCE(bl_watch_events) &&
+	return likely(pass && bl_epoch_now() == READ_ONCE(pass->epoch) &&
 		      !read_seqretry(&rename_lock, READ_ONCE(pass->renames)) &&
 		      !read_seqcount_retry(&pass->end->d_seq, pass->seq));
 }
@@ -497,7 +516,7 @@ static __always_inline bool bl_pass_serves(const struct path *path,
 					   const struct bl_pass *pass)
 {
 	return likely(!((path->mnt->mnt_flags ^ pass->flags) & BL_LANE_FLAGS) &&
-		      !READ_ONCE(bl_lane_task_count) && bl_in_other_call());
+		      bl_in_other_call());
 }
 
 /* A new pass for @bind at @gate, or NULL. */
@@ -512,12 +531,13 @@ static struct bl_pass *bl_pass_make(const struct bl_bind *bind,
 	pass = kmalloc(sizeof(*pass), GFP_KERNEL_ACCOUNT);
 	if (!pass)
 		return NULL;
-	pass->gen = basis->gen;
-	pass->event = basis->event;
+	/* The first walk looks at it, see bl_lane_valid(). */
+	pass->epoch = 0;
 	pass->renames = READ_ONCE(basis->renames);
 	pass->flags = bind->mnt->flags;
 	pass->end = basis->chain[0].dentry;
 	pass->seq = READ_ONCE(basis->chain[0].seq);
+	pass->bind = bind;
 	return pass;
 }
 
@@ -1839,9 +1859,10 @@ void __init bl_lanes_init(void)
 {
 	unsigned int nr;
 
-	for (nr = 0; nr < 512; nr++)
+	/* Some architectures begin at 6,000. */
+	for (nr = 0; nr < 8192; nr++)
 		if (bl_is_mount_call(nr))
-			__set_bit(nr, bl_mount_calls);
+			__set_bit(nr % BL_CALLS, bl_mount_calls);
 }
 
 /**

@@ -120,6 +120,7 @@ static void bl_rules_changed(void)
 {
 	/* The change first: who reads this number has seen it. */
 	smp_store_release(&bl_rules_gen, bl_rules_gen + 1);
+	bl_epoch_next();
 }
 
 static struct bl_rule_node *bl_rule_alloc(struct bl_rule_node *parent,
