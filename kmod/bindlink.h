@@ -1326,6 +1326,7 @@ enum bl_look {
 };
 
 extern const struct dentry_operations bl_dops;
+extern const struct dentry_operations bl_link_dops;
 extern const struct dentry_operations bl_root_dops;
 
 /**
@@ -1421,6 +1422,21 @@ struct bl_node *bl_node_get(struct dentry *dentry, struct dentry *parent,
 static inline struct bl_node __rcu **bl_node_slot(struct dentry *dentry)
 {
 	return (struct bl_node __rcu **)&dentry->d_fsdata;
+}
+
+/* By which pass walks go through the lane at @dentry, which is not a root, or NULL. */
+static inline struct bl_pass __rcu **bl_gate_pass(struct dentry *dentry)
+{
+	BUILD_BUG_ON(sizeof(dentry->d_time) != sizeof(struct bl_pass *));
+	return (struct bl_pass __rcu **)&dentry->d_time;
+}
+
+/* Make @dentry one of a tree; nobody has found it yet. */
+static inline void bl_dentry_init(struct dentry *dentry,
+				  const struct dentry_operations *ops)
+{
+	RCU_INIT_POINTER(*bl_gate_pass(dentry), NULL);
+	d_set_d_op(dentry, ops);
 }
 
 /**

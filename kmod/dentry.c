@@ -1890,11 +1890,11 @@ struct dentry *bl_lookup(struct inode *dir, struct dentry *dentry,
 	struct bl_node *node;
 	enum bl_look how;
 
-	d_set_d_op(dentry, &bl_dops);
 	how = flags & LOOKUP_RENAME_TARGET ? BL_LOOK_TARGET : BL_LOOK_FIRST;
 	node = bl_node_get(dentry, dentry->d_parent, how);
 	if (IS_ERR(node))
 		return ERR_CAST(node);
+	bl_dentry_init(dentry, node->link ? &bl_link_dops : &bl_dops);
 	if (how == BL_LOOK_TARGET && !node->inode && !node->way &&
 	    !d_in_lookup(dentry)) {
 		node->unseen = true;
@@ -2136,6 +2136,19 @@ static int bl_d_revalidate(struct dentry *dentry, unsigned int flags)
 				    bl_node_revalidate(dentry);
 }
 
+/*
+ * The same of a name that was that of a link when it was looked up first. A walk that
+ * finds a pass there asks ->d_manage() next, which looks at all that this would.
+ */
+static int bl_link_revalidate(struct dentry *dentry, unsigned int flags)
+{
+	/* Who must not cross mounts leaves RCU-walk before that. */
+	if (likely((flags & (LOOKUP_RCU | LOOKUP_NO_XDEV)) == LOOKUP_RCU &&
+		   rcu_access_pointer(*bl_gate_pass(dentry))))
+		return 1;
+	return bl_d_revalidate(dentry, flags);
+}
+
 /* As bl_d_weak_revalidate(), of the root of a tree. */
 static noinline int bl_root_revalidate(struct dentry *dentry)
 {
@@ -2275,6 +2288,16 @@ struct dentry *bl_dentry_opened(struct super_block *sb,
 
 const struct dentry_operations bl_dops = {
 	.d_revalidate = bl_d_revalidate,
+	.d_weak_revalidate = bl_d_weak_revalidate,
+	.d_release = bl_d_release,
+	.d_iput = bl_d_iput,
+	.d_manage = bl_d_manage,
+	.d_automount = bl_d_automount,
+};
+
+/* The name of a link. */
+const struct dentry_operations bl_link_dops = {
+	.d_revalidate = bl_link_revalidate,
 	.d_weak_revalidate = bl_d_weak_revalidate,
 	.d_release = bl_d_release,
 	.d_iput = bl_d_iput,

@@ -539,7 +539,7 @@ static bool bl_change_fresh(struct dentry *dentry, struct bl_change *c)
 		return false;
 	}
 	c->place.plain = true;
-	d_set_d_op(dentry, &bl_dops);
+	bl_dentry_init(dentry, &bl_dops);
 	return true;
 }
 
@@ -1310,7 +1310,7 @@ int bl_tmpfile(struct mnt_idmap *idmap, struct inode *dir, struct file *file,
 		goto out_drop;
 	}
 
-	d_set_d_op(dentry, &bl_dops);
+	bl_dentry_init(dentry, &bl_dops);
 	node = bl_node_new(parent.mnt, real->f_path.dentry);
 	if (IS_ERR(node)) {
 		err = PTR_ERR(node);

@@ -125,7 +125,7 @@ struct bl_pass {
  *	nothing is
  * @pass: for walks to @gate, or NULL: then they look at @bind, as they always do
  *	where there is more to look at; RCU. Where @gate is the root of a tree,
- *	that has it, too.
+ *	that has it, too, and else the dentry, see bl_gate_pass().
  * @seen: directory that the link was found to lead to, only compared
  * @user: of what is at @gate or below it, what was in use when it was about to be
  *	opened last, or NULL; only compared, and by the work item
@@ -541,6 +541,32 @@ static struct bl_pass *bl_pass_make(const struct bl_bind *bind,
 	return pass;
 }
 
+/*
+ * Have walks in RCU-walk that have found @gate, but have not looked at what it is,
+ * begin anew.
+ */
+static void bl_gate_again(struct dentry *gate)
+{
+	spin_lock(&gate->d_lock);
+	write_seqcount_invalidate(&gate->d_seq);
+	spin_unlock(&gate->d_lock);
+}
+
+/* Let walks pass @gate by @pass; if that is NULL so that none goes on without. */
+static void bl_gate_set_pass(struct dentry *gate, struct bl_pass *pass)
+{
+	if (pass || !rcu_access_pointer(*bl_gate_pass(gate))) {
+		rcu_assign_pointer(*bl_gate_pass(gate), pass);
+		return;
+	}
+	/* Who has left it to ->d_manage() to look, and finds none, notices that. */
+	spin_lock(&gate->d_lock);
+	write_seqcount_begin(&gate->d_seq);
+	RCU_INIT_POINTER(*bl_gate_pass(gate), NULL);
+	write_seqcount_end(&gate->d_seq);
+	spin_unlock(&gate->d_lock);
+}
+
 /* Put @pass, or NULL, in place of that of @lane, which has a gate. */
 static void bl_lane_set_pass(struct bl_lane *lane, struct bl_pass *pass)
 {
@@ -551,6 +577,8 @@ static void bl_lane_set_pass(struct bl_lane *lane, struct bl_pass *pass)
 				  lockdep_is_held(&bl_lane_lock));
 	if (lane->gate && lane->gate == lane->gate->d_sb->s_root)
 		rcu_assign_pointer(bl_tree(lane->gate->d_sb)->pass, pass);
+	else if (lane->gate)
+		bl_gate_set_pass(lane->gate, pass);
 	if (old)
 		kfree_rcu(old, rcu);
 }
@@ -977,6 +1005,24 @@ static noinline int bl_lane_manage(const struct path *path)
 	return err == -EISDIR && bl_gate_covered(path) ? 0 : err;
 }
 
+/*
+ * In RCU-walk, where it takes more than @pass. If there is one ->d_revalidate() has
+ * left it to this to look what @path is. Where that has to be asked after all the walk
+ * begins anew: once it has left RCU-walk here it is too late to say that there is
+ * another dentry. A walk that comes by a mount of just this has not asked either.
+ */
+static noinline int bl_name_pass_other(const struct path *path,
+				       const struct bl_pass *pass)
+{
+	struct dentry *gate = path->dentry;
+
+	if (!pass || gate == path->mnt->mnt_root ||
+	    bl_dops.d_revalidate(gate, LOOKUP_RCU) > 0)
+		return bl_lane_pass_other(path);
+	bl_gate_again(gate);
+	return -EISDIR;
+}
+
 /**
  * bl_d_manage - ->d_manage() of a name in a tree
  * @path: gate
@@ -989,28 +1035,14 @@ static noinline int bl_lane_manage(const struct path *path)
  */
 int bl_d_manage(const struct path *path, bool rcu)
 {
-	const struct bl_lane *lane;
 	const struct bl_pass *pass;
 
 	if (unlikely(!rcu))
 		return bl_lane_manage(path);
-	lane = bl_lane_at_name(path->dentry);
-	pass = lane ? rcu_dereference(lane->pass) : NULL;
-	/*
-	 * ->d_revalidate() has just looked whether it holds, but where the walk
-	 * comes by a mount of what is below that name alone.
-	 */
-	if (likely(pass && path->dentry != path->mnt->mnt_root) &&
-	    bl_pass_serves(path, pass))
+	pass = rcu_dereference(*bl_gate_pass(path->dentry));
+	if (bl_pass_holds(pass) && bl_pass_serves(path, pass))
 		return 0;
-	return bl_lane_pass_other(path);
-}
-
-/* The same where it takes more than a pass, and a frame. */
-static noinline int bl_gate_valid_other(const struct bl_lane *lane,
-					const struct bl_node *node)
-{
-	return lane && bl_lane_valid(lane) ? 1 : bl_node_bound_valid(node);
+	return bl_name_pass_other(path, pass);
 }
 
 /**
@@ -1025,9 +1057,7 @@ int bl_gate_valid(const struct dentry *dentry, const struct bl_node *node)
 {
 	const struct bl_lane *lane = bl_lane_of(node->link, dentry);
 
-	if (likely(lane && bl_pass_holds(rcu_dereference(lane->pass))))
-		return 1;
-	return bl_gate_valid_other(lane, node);
+	return lane && bl_lane_valid(lane) ? 1 : bl_node_bound_valid(node);
 }
 
 /**

@@ -269,6 +269,79 @@ TEST_F(lane, LB2_backing_replaced)
 	EXPECT_STREQ("1", get(x));
 }
 
+/* errno of a walk that openat2(2) is asked for, and what it came to. */
+static int walk(const char *file, __u64 resolve, struct stat *st)
+{
+	struct open_how how = {
+		.flags = O_PATH | O_CLOEXEC,
+		.resolve = resolve,
+	};
+	int fd = syscall(SYS_openat2, AT_FDCWD, file, &how, sizeof(how));
+	int err;
+
+	if (fd < 0)
+		return errno;
+	err = st ? ERR(fstat(fd, st)) : 0;
+	close(fd);
+	return err;
+}
+
+/*
+ * By a name, who finds the lane open leaves it to that to look what the name shows.
+ * So each kind of walk is the first after each change.
+ */
+TEST_F(lane, LB1_LB2_the_first_walk_to_a_name)
+{
+	static const __u64 how[] = { 0, RESOLVE_NO_XDEV, RESOLVE_CACHED };
+	struct place *p = &self->p;
+	const char *other = path("%s/other", p->back);
+	const char *away = path("%s/away", p->back);
+	const char *w = path("%s/w", p->top);
+	struct stat st, b;
+	unsigned int i, j;
+	int err;
+
+	ASSERT_EQ(0, make_parent_link(p));
+	ASSERT_EQ(0, ERR(mkdir(other, 0755)));
+	/* The root of the tree: nothing but a lane is another mount. */
+	ASSERT_EQ(0, ERR(chdir(path("%s/par", p->top))));
+	for (i = 0; i < ARRAY_SIZE(how); i++)
+		for (j = 0; j < 4; j++) {
+			ASSERT_TRUE(OPENS(p->v));
+			EXPECT_EQ(how[i] == RESOLVE_NO_XDEV ? EXDEV : 0,
+				  walk("v", how[i], NULL));
+			ASSERT_EQ(0, j % 2 ?
+				  ERR(renameat2(AT_FDCWD, p->b, AT_FDCWD, other,
+						RENAME_EXCHANGE)) :
+				  ERR(rename(p->b, away)));
+			err = walk("v", how[i], &st);
+			/* Who may not wait is told to come again. */
+			if (how[i] == RESOLVE_CACHED && err == EAGAIN)
+				err = walk("v", 0, &st);
+			if (j % 2) {
+				ASSERT_EQ(0, ERR(stat(p->b, &b)));
+				EXPECT_EQ(0, err);
+				EXPECT_EQ(b.st_ino, st.st_ino);
+			} else {
+				EXPECT_EQ(ENOENT, err);
+				ASSERT_EQ(0, ERR(rename(away, p->b)));
+			}
+		}
+	/* A rule elsewhere, or a mount, closes no lane. */
+	ASSERT_TRUE(OPENS(p->v));
+	ASSERT_EQ(0, ERR(mkdir(w, 0755)));
+	ASSERT_EQ(0, link_make(w, other));
+	for (i = 0; i < ARRAY_SIZE(how); i++) {
+		err = walk("v", how[i], NULL);
+		if (how[i] != RESOLVE_CACHED || err != EAGAIN)
+			EXPECT_EQ(how[i] == RESOLVE_NO_XDEV ? EXDEV : 0, err);
+	}
+	EXPECT_TRUE(in_lane(p->v));
+	ASSERT_EQ(0, ERR(chdir("/")));
+	ASSERT_EQ(0, link_drop(p->v));
+	EXPECT_EQ(ENOENT, ERR(stat(p->v, &st)));
+}
+
 TEST_F(lane, LB2_ancestor_replaced)
 {
 	struct place *p = &self->p;
@@ -727,16 +800,7 @@ TEST_F(lane, LT2_no_room_in_another_namespace)
 /* Whether a walk to @file is done by looking at what is cached alone. */
 static int walk_cached(const char *file)
 {
-	struct open_how how = {
-		.flags = O_PATH | O_CLOEXEC,
-		.resolve = RESOLVE_CACHED,
-	};
-	int fd = syscall(SYS_openat2, AT_FDCWD, file, &how, sizeof(how));
-
-	if (fd < 0)
-		return errno;
-	close(fd);
-	return 0;
+	return walk(file, RESOLVE_CACHED, NULL);
 }
 
 /* Nor do they cost more for it. */
