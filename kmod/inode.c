@@ -442,28 +442,33 @@ static noinline int bl_merged_permission_other(struct mnt_idmap *idmap,
 	       bl_permission_full(idmap, inode, mask);
 }
 
-/* The same of what the root of a tree shows. */
-static bool bl_root_may(const struct inode *inode, int mask)
+/* The same of the root of a tree, where a short look is not enough. */
+static noinline int bl_root_permission_ask(struct mnt_idmap *idmap,
+					   struct inode *inode, int mask)
 {
-	struct bl_tree *tree = bl_tree(inode->i_sb);
 	const struct bl_bind *bind;
+	bool may;
 
-	scoped_guard(bl_look) {
-		bind = bl_root_brief(tree);
-		if (likely(bind))
-			return bl_inode_may(inode, bind->inode, bind->mnt,
-					    mask);
+	scoped_guard(rcu) {
+		bind = bl_root_rcu(bl_tree(inode->i_sb));
+		may = bind && bl_inode_may(inode, bind->inode, bind->mnt, mask);
 	}
-	guard(rcu)();
-	bind = bl_root_rcu(tree);
-	return bind && bl_inode_may(inode, bind->inode, bind->mnt, mask);
+	return may ? bl_permitted(inode, mask) :
+		     bl_permission_full(idmap, inode, mask);
 }
 
 static noinline int bl_root_permission_other(struct mnt_idmap *idmap,
 					     struct inode *inode, int mask)
 {
-	return bl_root_may(inode, mask) ? bl_permitted(inode, mask) :
-	       bl_permission_full(idmap, inode, mask);
+	const struct bl_bind *bind;
+	bool may;
+
+	scoped_guard(bl_look) {
+		bind = bl_root_brief(bl_tree(inode->i_sb));
+		may = bind && bl_inode_may(inode, bind->inode, bind->mnt, mask);
+	}
+	return likely(may) ? bl_permitted(inode, mask) :
+			     bl_root_permission_ask(idmap, inode, mask);
 }
 
 /**
@@ -509,6 +514,21 @@ static __always_inline bool bl_root_searchable(const struct inode *inode)
 	return bind && bl_inode_searchable(inode, bind->inode, bind->search);
 }
 
+/* The same of a walk for which something was renamed since, somewhere. */
+static noinline int bl_root_permission_walk(struct mnt_idmap *idmap,
+					    struct inode *inode, int mask)
+{
+	const struct bl_bind *bind;
+
+	scoped_guard(rcu) {
+		bind = bl_root_rcu(bl_tree(inode->i_sb));
+		if (bind && bl_inode_searchable(inode, bind->inode,
+						bind->search))
+			return 0;
+	}
+	return bl_root_permission_ask(idmap, inode, mask);
+}
+
 /*
  * ->permission() of the root of a tree. This is where every walk through it, from
  * a working directory too, finds out what it is bound to.
@@ -516,9 +536,10 @@ static __always_inline bool bl_root_searchable(const struct inode *inode)
 static int bl_root_permission(struct mnt_idmap *idmap, struct inode *inode,
 			      int mask)
 {
-	if (likely(bl_mask_walks(mask) && bl_root_searchable(inode)))
-		return 0;
-	return bl_root_permission_other(idmap, inode, mask);
+	if (!likely(bl_mask_walks(mask)))
+		return bl_root_permission_other(idmap, inode, mask);
+	return likely(bl_root_searchable(inode)) ?
+		0 : bl_root_permission_walk(idmap, inode, mask);
 }
 
 /*
