@@ -1393,7 +1393,8 @@ static __always_inline struct bl_bind *bl_root_brief(struct bl_tree *tree)
 }
 
 bool bl_dentry_rule_in(struct dentry *dentry, struct dentry *parent,
-		       unsigned long gen, struct bl_rule_node **rule);
+		       unsigned long gen, struct bl_rule_node **rule,
+		       bool still);
 int bl_dentry_merged(struct dentry *dentry);
 bool bl_root_merged(struct bl_tree *tree);
 struct bl_link *bl_root_link(struct bl_tree *tree, unsigned long gen);

@@ -258,12 +258,14 @@ static bool bl_dentry_rule(struct dentry *dentry, unsigned long gen,
  * @parent: its parent
  * @gen: generation of the rules
  * @rule: set to the rules, or NULL for none
+ * @still: its name stays what it is
  *
  * Context: RCU read side, since before @gen was read.
  * Return: false when it takes a path to tell, or if @dentry is moved.
  */
 bool bl_dentry_rule_in(struct dentry *dentry, struct dentry *parent,
-		       unsigned long gen, struct bl_rule_node **rule)
+		       unsigned long gen, struct bl_rule_node **rule,
+		       bool still)
 {
 	struct bl_rules *rules = &bl_tree(dentry->d_sb)->space->rules;
 	struct bl_rule_node *dir;
@@ -274,6 +276,11 @@ bool bl_dentry_rule_in(struct dentry *dentry, struct dentry *parent,
 	*rule = NULL;
 	if (!dir)
 		return true;
+	if (still) {
+		*rule = bl_rule_node(rules, dir, dentry->d_name.name,
+				     dentry->d_name.len);
+		return true;
+	}
 	/* It may be renamed meanwhile. */
 	spin_lock(&dentry->d_lock);
 	same = dentry->d_parent == parent;
@@ -309,7 +316,8 @@ static bool bl_at_known(struct dentry *dentry, struct dentry *parent,
 	memset(at, 0, sizeof(*at));
 	guard(rcu)();
 	at->gen = bl_rules_generation();
-	if (!(parent ? bl_dentry_rule_in(dentry, parent, at->gen, &rule) :
+	if (!(parent ? bl_dentry_rule_in(dentry, parent, at->gen, &rule,
+				     false) :
 		       bl_dentry_rule(dentry, at->gen, &rule)))
 		return false;
 	bl_at_set(at, rule);
@@ -1699,7 +1707,7 @@ static struct bl_node *bl_node_settle(struct dentry *dentry,
  */
 static __always_inline bool bl_node_plain(struct dentry *dentry,
 					  struct dentry *parent,
-					  struct bl_real *dir)
+					  struct bl_real *dir, bool still)
 {
 	const struct bl_node *node;
 	struct bl_rule_node *rule;
@@ -1710,7 +1718,8 @@ static __always_inline bool bl_node_plain(struct dentry *dentry,
 	node = rcu_dereference(*bl_node_slot(parent));
 	/* Without rules at the directory there are none in it. */
 	if (unlikely(!node || node->gen != gen || node->rule) &&
-	    (!bl_dentry_rule_in(dentry, parent, gen, &rule) || rule))
+	    (!bl_dentry_rule_in(dentry, parent, gen, &rule, still) ||
+	     rule))
 		return false;
 	return bl_parent_dir(parent, gen, dir);
 }
@@ -1724,7 +1733,7 @@ static __always_inline bool bl_node_plain(struct dentry *dentry,
  */
 bool bl_name_dir(struct dentry *dentry, struct bl_real *dir)
 {
-	return bl_node_plain(dentry, dentry->d_parent, dir);
+	return bl_node_plain(dentry, dentry->d_parent, dir, true);
 }
 
 /* As bl_node_get(), by asking for all that decides about the name. */
@@ -1784,7 +1793,7 @@ struct bl_node *bl_node_get(struct dentry *dentry, struct dentry *parent,
 	struct bl_real dir;
 	struct bl_at at;
 
-	if (!bl_node_plain(dentry, parent, &dir))
+	if (!bl_node_plain(dentry, parent, &dir, how != BL_LOOK_AGAIN))
 		return bl_step_node(dentry) ?:
 		       bl_node_ask(dentry, parent, how);
 	node = bl_node_lookup(dentry, &dir, how);

@@ -262,6 +262,8 @@ static bool bl_step_begin(struct bl_step *step, struct dentry *dentry)
 	struct bl_rule_node *rule;
 	struct dentry *parent;
 	unsigned int seq, i;
+	/* Until it is looked up nobody renames it. */
+	const bool fresh = d_in_lookup(dentry);
 	bool known;
 
 	step->name = NULL;
@@ -292,10 +294,9 @@ static bool bl_step_begin(struct bl_step *step, struct dentry *dentry)
 		step->renames = smp_load_acquire(&step->basis->renames);
 	}
 	if (!known || parent == dentry ||
-	    !bl_dentry_rule_in(dentry, parent, step->gen, &rule) || rule)
+	    !bl_dentry_rule_in(dentry, parent, step->gen, &rule, fresh) || rule)
 		return false;
-	/* Until it is looked up nobody renames it. */
-	if (likely(d_in_lookup(dentry))) {
+	if (likely(fresh)) {
 		step->name = &dentry->d_name;
 	} else {
 		take_dentry_name_snapshot(&step->snapshot, dentry);

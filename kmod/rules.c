@@ -458,6 +458,16 @@ struct bl_rule_node *bl_rules_node(struct bl_rules *rules, const char *path)
 }
 EXPORT_SYMBOL_IF_KUNIT(bl_rules_node);
 
+static noinline struct bl_rule_node *bl_rule_find(struct bl_rules *rules,
+						  struct bl_rule_node *dir,
+						  const char *name,
+						  unsigned int len)
+{
+	struct bl_rule_key key = { .parent = dir, .name = name, .len = len };
+
+	return bl_rule_find_key(rules, &key);
+}
+
 /**
  * bl_rule_node - as bl_rules_node(), for a name in a directory
  * @rules: table
@@ -469,10 +479,10 @@ struct bl_rule_node *bl_rule_node(struct bl_rules *rules,
 				  struct bl_rule_node *dir, const char *name,
 				  unsigned int len)
 {
-	struct bl_rule_key key = { .parent = dir, .name = name, .len = len };
-
-	return dir && READ_ONCE(dir->names) ? bl_rule_find_key(rules, &key) :
-					      NULL;
+	/* Here, too: for most there is no key to make. */
+	if (!dir || !(READ_ONCE(dir->names) & bl_rule_bit(name, len)))
+		return NULL;
+	return bl_rule_find(rules, dir, name, len);
 }
 EXPORT_SYMBOL_IF_KUNIT(bl_rule_node);
 
