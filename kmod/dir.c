@@ -1160,18 +1160,15 @@ static bool bl_rename_known(const struct bl_rename *r, struct bl_place *from,
 	return known;
 }
 
-static int bl_rename_find(struct dentry *old, struct dentry *new,
-			  unsigned int flags, struct bl_place *from,
-			  struct bl_place *to)
+/* As bl_rename_find(), where it takes more than looking. */
+static noinline int bl_rename_ask(struct dentry *old, struct dentry *new,
+				  unsigned int flags, struct bl_place *from,
+				  struct bl_place *to)
 {
 	struct bl_at old_at, new_at;
 	struct bl_rename r = { .old = old, .new = new, .flags = flags };
 	int err, merged;
 
-	memset(from, 0, sizeof(*from));
-	memset(to, 0, sizeof(*to));
-	if (bl_dentry_dirs(old, new, &from->parent, &to->parent))
-		return 0;
 	memset(&from->parent, 0, sizeof(from->parent));
 	memset(&to->parent, 0, sizeof(to->parent));
 	err = bl_leads_nowhere(old) ?: bl_leads_nowhere(new);
@@ -1209,6 +1206,16 @@ static int bl_rename_find(struct dentry *old, struct dentry *new,
 	if (err)
 		bl_place_put(from);
 	return err;
+}
+
+static int bl_rename_find(struct dentry *old, struct dentry *new,
+			  unsigned int flags, struct bl_place *from,
+			  struct bl_place *to)
+{
+	memset_startat(from, 0, target);
+	memset_startat(to, 0, target);
+	return bl_dentry_dirs(old, new, &from->parent, &to->parent) ?
+		0 : bl_rename_ask(old, new, flags, from, to);
 }
 
 /**
