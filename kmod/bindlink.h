@@ -1440,6 +1440,15 @@ static inline void bl_dentry_init(struct dentry *dentry,
 	d_set_d_op(dentry, ops);
 }
 
+/*
+ * Whether nothing is known of a dentry, not of the root: it was not looked up yet, or
+ * what it stood for was removed by its name; see bl_node_abandon().
+ */
+static inline bool bl_dentry_blank(struct dentry *dentry)
+{
+	return !rcu_access_pointer(*bl_node_slot(dentry));
+}
+
 /**
  * bl_node_hold - the node of a dentry that shows something
  * @dentry: dentry of a tree, but not its root
@@ -1486,7 +1495,7 @@ struct dentry *bl_node_beside(const struct bl_node *node,
 			      const struct dentry *other);
 struct bl_node *bl_node_made(struct dentry *dentry, struct bl_mnt *mnt,
 			     struct dentry *lower);
-void bl_node_abandon(struct dentry *dentry, struct dentry *lower);
+bool bl_node_abandon(struct dentry *dentry, struct dentry *lower);
 void bl_node_free(struct bl_node *node);
 
 /**
@@ -1510,6 +1519,7 @@ struct dentry *bl_lookup(struct inode *dir, struct dentry *dentry,
 			 unsigned int flags);
 struct inode *bl_node_inode(struct dentry *dentry, struct bl_node *node);
 int bl_splice(struct dentry *dentry, struct bl_node *node);
+int bl_lookup_blank(struct dentry *dentry);
 struct dentry *bl_dentry_opened(struct super_block *sb,
 				const struct bl_real *real);
 void bl_tree_unopen(struct bl_tree *tree);

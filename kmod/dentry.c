@@ -1141,13 +1141,18 @@ struct bl_node *bl_node_made(struct dentry *dentry, struct bl_mnt *mnt,
  *
  * A dentry that nobody else has becomes negative when it is removed, and need not
  * be looked up to be made anew. So if nobody but the caller has @dentry, see to it
- * that nobody finds it any more, and that @lower is not pinned by it.
+ * that @lower is not pinned by it, and that nobody goes by it any more: who comes
+ * from now on finds no node, and who found it before, and has no reference yet, does
+ * not get one.
  *
  * Context: may sleep; the directory of @lower is locked.
+ * Return: whether @dentry stays where it is, for the VFS to make it negative. If
+ * nothing is removed after all the caller has to drop it.
  */
-void bl_node_abandon(struct dentry *dentry, struct dentry *lower)
+bool bl_node_abandon(struct dentry *dentry, struct dentry *lower)
 {
 	struct bl_node *node;
+	bool kept;
 
 	spin_lock(&dentry->d_lock);
 	node = rcu_dereference_protected(*bl_node_slot(dentry),
@@ -1155,12 +1160,18 @@ void bl_node_abandon(struct dentry *dentry, struct dentry *lower)
 	if (dentry->d_lockref.count != 1 || d_mountpoint(dentry) || !node ||
 	    node->real.dentry != lower) {
 		spin_unlock(&dentry->d_lock);
-		return;
+		return false;
 	}
-	__d_drop(dentry);
+	/* What takes a walk to find is dropped, and so is the gate of a lane. */
+	kept = !node->special && !node->rule && !bl_is_gate(dentry);
 	RCU_INIT_POINTER(*bl_node_slot(dentry), NULL);
+	if (kept)
+		write_seqcount_invalidate(&dentry->d_seq);
+	else
+		__d_drop(dentry);
 	spin_unlock(&dentry->d_lock);
 	bl_node_put(node);
+	return kept;
 }
 
 /* The dentry that @dentry is the name of, with a reference. RCU read side. */
@@ -1847,7 +1858,7 @@ struct inode *bl_node_inode(struct dentry *dentry, struct bl_node *node)
 			     NULL;
 }
 
-/* As bl_node_set() of a dentry without, to which nobody but the caller gives one. */
+/* As bl_node_set() of a dentry that nobody but the caller has. */
 static void bl_node_first(struct dentry *dentry, struct bl_node *node)
 {
 	bl_node_prepare(node);
@@ -1873,12 +1884,27 @@ int bl_splice(struct dentry *dentry, struct bl_node *node)
 		bl_node_put(node);
 		return PTR_ERR(inode);
 	}
-	if (rcu_access_pointer(*bl_node_slot(dentry)))
-		bl_node_set(dentry, node);
-	else
+	if (likely(d_in_lookup(dentry)))
 		bl_node_first(dentry, node);
+	else
+		bl_node_set(dentry, node);
 	d_add(dentry, inode);
 	return 0;
+}
+
+/**
+ * bl_lookup_blank - look up a dentry that was made negative without being looked at
+ * @dentry: negative dentry of a tree, its directory locked by the VFS exclusively
+ *
+ * Return: 0, then it may be positive; or a negative errno.
+ */
+int bl_lookup_blank(struct dentry *dentry)
+{
+	struct bl_node *node;
+
+	d_drop(dentry);
+	node = bl_node_get(dentry, dentry->d_parent, BL_LOOK_FIRST);
+	return IS_ERR(node) ? PTR_ERR(node) : bl_splice(dentry, node);
 }
 
 /**
@@ -2086,6 +2112,14 @@ static int bl_node_look(struct dentry *dentry, unsigned int seq)
 		valid = bl_node_valid(dentry, true) > 0;
 	if (valid)
 		return 1;
+	/*
+	 * It is being removed. To say so has it dropped, and whoever looks the name up
+	 * wait for that. It must not get a node by which it would be valid: the VFS may
+	 * be about to take its inode.
+	 */
+	if (unlikely(bl_dentry_blank(dentry) && d_really_is_positive(dentry) &&
+		     !IS_ROOT(dentry)))
+		return 0;
 
 	parent = dget_parent(dentry);
 	node = bl_node_get(dentry, parent, BL_LOOK_AGAIN);
@@ -2141,6 +2175,10 @@ static int bl_d_revalidate(struct dentry *dentry, unsigned int flags)
 	if (likely(flags & LOOKUP_RCU))
 		return (flags & LOOKUP_PARENT) ? bl_node_valid(dentry, false) :
 						 bl_node_valid(dentry, true);
+	/* That is looked up by bl_atomic_open(), with the directory behind locked. */
+	if ((flags & LOOKUP_OPEN) && (flags & LOOKUP_CREATE) &&
+	    bl_dentry_blank(dentry) && d_really_is_negative(dentry))
+		return 1;
 	return bl_is_gate(dentry) ? bl_gate_revalidate(dentry, flags) :
 				    bl_node_revalidate(dentry);
 }

@@ -516,8 +516,8 @@ static bool bl_change_end(struct dentry *dentry, struct bl_change *c, int *err)
 }
 
 /*
- * As bl_change_begin(), at a dentry that is still to be looked up, if its name is
- * just one in a directory: it is looked up once, where it is going to be made, and
+ * As bl_change_begin(), at a dentry of which nothing is known, if its name is just
+ * one in a directory: it is looked up once, where it is going to be made, and
  * nobody has to remember that it was missing. False where that is not so simple.
  */
 static bool bl_change_fresh(struct dentry *dentry, struct bl_change *c)
@@ -539,7 +539,8 @@ static bool bl_change_fresh(struct dentry *dentry, struct bl_change *c)
 		return false;
 	}
 	c->place.plain = true;
-	bl_dentry_init(dentry, &bl_dops);
+	if (d_in_lookup(dentry))
+		bl_dentry_init(dentry, &bl_dops);
 	return true;
 }
 
@@ -777,6 +778,7 @@ static int bl_remove(struct dentry *dentry, bool dir)
 {
 	struct inode *victim;
 	struct bl_change c;
+	bool kept;
 	int err;
 
 	err = dir ? bl_dentry_merged(dentry) : 0;
@@ -790,8 +792,7 @@ static int bl_remove(struct dentry *dentry, bool dir)
 			break;
 		victim = d_inode(c.lower);
 		c.subdir = dir;
-		if (victim && !dir)
-			bl_node_abandon(dentry, c.lower);
+		kept = victim && !dir && bl_node_abandon(dentry, c.lower);
 		if (!victim)
 			err = -ENOENT;
 		else if (dir)
@@ -804,8 +805,9 @@ static int bl_remove(struct dentry *dentry, bool dir)
 			else if (BL_I(d_inode(dentry))->real == victim)
 				bl_inode_refresh(d_inode(dentry), victim,
 						 c.place.parent.mnt);
-			d_drop(dentry);
 		}
+		if (kept ? err : !err)
+			d_drop(dentry);
 	} while (bl_change_end(dentry, &c, &err));
 	return err;
 }
@@ -1349,7 +1351,7 @@ out_put:
 }
 
 /*
- * Look @dentry up, if that has not been done, and begin to make a file there. Returns
+ * Look @dentry up, if nothing is known of it, and begin to make a file there. Returns
  * 1 if there is nothing to make: the VFS goes on with @dentry.
  */
 static int bl_open_begin(struct inode *dir, struct dentry *dentry,
@@ -1358,8 +1360,10 @@ static int bl_open_begin(struct inode *dir, struct dentry *dentry,
 {
 	int err;
 
-	if (d_in_lookup(dentry)) {
-		err = PTR_ERR_OR_ZERO(bl_lookup(dir, dentry, 0));
+	if (bl_dentry_blank(dentry)) {
+		err = d_in_lookup(dentry) ?
+			PTR_ERR_OR_ZERO(bl_lookup(dir, dentry, 0)) :
+			bl_lookup_blank(dentry);
 		if (err)
 			return err;
 	}
@@ -1395,7 +1399,7 @@ int bl_atomic_open(struct inode *dir, struct dentry *dentry,
 	struct bl_change c;
 	int err;
 
-	if (!d_in_lookup(dentry) || !(flags & O_CREAT) ||
+	if (!bl_dentry_blank(dentry) || !(flags & O_CREAT) ||
 	    !bl_change_fresh(dentry, &c)) {
 		err = bl_open_begin(dir, dentry, file, flags, &c);
 		if (err)

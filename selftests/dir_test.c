@@ -239,6 +239,102 @@ TEST_F(dir, LB4_LB5_removed_and_made_again)
 	EXPECT_STREQ("", names(p->b));
 }
 
+/*
+ * What was removed through the link is known to be missing by nobody: whatever has
+ * been made by the name at B since is found by all who would make it.
+ */
+TEST_F(dir, LB4_TR2_removed_and_made_by_others)
+{
+	struct place *p = &self->p;
+	struct stat st;
+	pid_t pid;
+
+#define REMOVED do {							\
+	rm_rf(b(p, "f"));						\
+	ASSERT_EQ(0, put(v(p, "f"), "v"));				\
+	ASSERT_EQ(0, ERR(unlink(v(p, "f"))));				\
+} while (0)
+	DIR_LINK(p);
+	ASSERT_EQ(0, put(b(p, "g"), "g"));
+	REMOVED;
+	EXPECT_EQ(0, err_open(v(p, "f"), O_RDWR | O_CREAT | O_EXCL));
+	SAME("f");
+	REMOVED;
+	ASSERT_EQ(0, put(b(p, "f"), "b"));
+	EXPECT_EQ(EEXIST, err_open(v(p, "f"), O_RDWR | O_CREAT | O_EXCL));
+	EXPECT_STREQ("b", get(v(p, "f")));
+	REMOVED;
+	ASSERT_EQ(0, put(b(p, "f"), "b"));
+	EXPECT_EQ(0, err_open(v(p, "f"), O_RDWR | O_CREAT));
+	EXPECT_STREQ("b", get(v(p, "f")));
+	SAME("f");
+	/* By who may not make anything there, either. */
+	REMOVED;
+	ASSERT_EQ(0, put(b(p, "f"), "b"));
+	pid = fork_user(USER);
+	if (!pid)
+		_exit(err_open(v(p, "f"), O_RDONLY | O_CREAT));
+	EXPECT_EQ(0, reap(pid));
+	REMOVED;
+	pid = fork_user(USER);
+	if (!pid)
+		_exit(err_open(v(p, "f"), O_RDONLY | O_CREAT));
+	EXPECT_EQ(EACCES, reap(pid));
+	EXPECT_EQ(0, err_open(v(p, "f"), O_RDWR | O_CREAT));
+	/* What is no file. */
+	REMOVED;
+	ASSERT_EQ(0, ERR(mkdir(b(p, "f"), 0755)));
+	EXPECT_EQ(EISDIR, err_open(v(p, "f"), O_RDWR | O_CREAT));
+	SAME("f");
+	REMOVED;
+	ASSERT_EQ(0, ERR(symlink("g", b(p, "f"))));
+	EXPECT_EQ(0, err_open(v(p, "f"), O_RDWR | O_CREAT));
+	EXPECT_EQ(EEXIST, err_open(v(p, "f"), O_RDWR | O_CREAT | O_EXCL));
+	EXPECT_STREQ("g", get(v(p, "f")));
+	SAME("f");
+	/* In other ways than by opening. */
+	REMOVED;
+	ASSERT_EQ(0, put(b(p, "f"), "b"));
+	EXPECT_EQ(EEXIST, ERR(mkdir(v(p, "f"), 0755)));
+	REMOVED;
+	EXPECT_EQ(0, ERR(mkdir(v(p, "f"), 0755)));
+	SAME("f");
+	REMOVED;
+	ASSERT_EQ(0, put(b(p, "f"), "b"));
+	EXPECT_EQ(EEXIST, ERR(link(v(p, "g"), v(p, "f"))));
+	REMOVED;
+	EXPECT_EQ(0, ERR(link(v(p, "g"), v(p, "f"))));
+	SAME("f");
+	REMOVED;
+	EXPECT_EQ(0, ERR(symlink("g", v(p, "f"))));
+	SAME("f");
+	REMOVED;
+	ASSERT_EQ(0, put(b(p, "f"), "b"));
+	EXPECT_EQ(EEXIST, ERR(renameat2(AT_FDCWD, v(p, "g"), AT_FDCWD,
+					v(p, "f"), RENAME_NOREPLACE)));
+	EXPECT_EQ(0, ERR(unlink(v(p, "f"))));
+	EXPECT_EQ(ENOENT, ERR(unlink(v(p, "f"))));
+	EXPECT_EQ(0, ERR(rename(v(p, "g"), v(p, "f"))));
+	SAME("f");
+	/* A link at that name. */
+	ASSERT_EQ(0, put(b(p, "g"), "g"));
+	REMOVED;
+	ASSERT_EQ(0, link_make(v(p, "f"), b(p, "g")));
+	EXPECT_STREQ("g", get(v(p, "f")));
+	EXPECT_EQ(EEXIST, err_open(v(p, "f"), O_RDWR | O_CREAT | O_EXCL));
+	EXPECT_EQ(0, err_open(v(p, "f"), O_RDWR | O_CREAT));
+	EXPECT_EQ(ENOENT, ERR(lstat(b(p, "f"), &st)));
+	ASSERT_EQ(0, link_drop(v(p, "f")));
+	REMOVED;
+	ASSERT_EQ(0, link_make(v(p, "f"), b(p, "g")));
+	EXPECT_EQ(0, err_open(v(p, "f"), O_RDWR | O_CREAT));
+	EXPECT_EQ(ENOENT, ERR(lstat(b(p, "f"), &st)));
+	ASSERT_EQ(0, link_drop(v(p, "f")));
+	EXPECT_EQ(0, err_open(v(p, "f"), O_RDWR | O_CREAT | O_EXCL));
+	SAME("f");
+#undef REMOVED
+}
+
 TEST_F(dir, TR2_symlink_and_readlink)
 {
 	struct place *p = &self->p;

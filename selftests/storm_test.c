@@ -414,6 +414,119 @@ TEST_F_TIMEOUT(storm, LB6_names_below, 900)
 	free(at_b);
 }
 
+/* Names that all make and remove, and who has, each time that it was the one. */
+#define SHARED	4
+#define MAKERS	4
+
+struct shared {
+	struct weather w;
+	atomic_int there[SHARED];
+};
+
+/*
+ * Files are made so that just one of all can have made them, and removed. Nothing but
+ * that decides how it ends, whoever looks at the names meanwhile or opens them.
+ */
+static void maker_run(struct shared *s, const struct place *p, uint64_t seed,
+		      unsigned int steps)
+{
+	char file[256], text[2] = "";
+	struct stat st;
+	int fd, err, k;
+
+	while (steps-- && !atomic_load(&s->w.failed)) {
+		k = rnd(&seed) % SHARED;
+		/* One in four directly; no name has anything to do with another. */
+		snprintf(file, sizeof(file), "%s/s%d",
+			 rnd(&seed) % 4 ? p->v : p->b, k);
+		switch (rnd(&seed) % 8) {
+		case 0:
+		case 1:
+			fd = open(file, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC,
+				  0644);
+			err = fd < 0 ? errno : 0;
+			if (!err && (fstat(fd, &st) || st.st_size ||
+				     write(fd, "x", 1) != 1))
+				wrong(&s->w, "%s is not new", file);
+			if (!err)
+				atomic_fetch_add(&s->there[k], 1);
+			if (err && err != EEXIST)
+				wrong(&s->w, "making %s: %s", file,
+				      strerror(err));
+			break;
+		case 2:
+		case 3:
+			fd = -1;
+			err = ERR(unlink(file));
+			if (!err)
+				atomic_fetch_sub(&s->there[k], 1);
+			break;
+		case 4:
+			fd = -1;
+			err = ERR(lstat(file, &st));
+			break;
+		case 5:
+			fd = -1;
+			err = ERR(access(file, R_OK));
+			break;
+		case 6:
+			/* A name that is made and removed by these alone. */
+			snprintf(file, sizeof(file), "%s/t%d",
+				 rnd(&seed) % 4 ? p->v : p->b, k);
+			fd = open(file, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+			if (fd < 0)
+				wrong(&s->w, "opening %s: %s", file,
+				      strerror(errno));
+			err = rnd(&seed) & 1 ? ERR(unlink(file)) : 0;
+			break;
+		default:
+			fd = open(file, O_RDONLY | O_CLOEXEC);
+			err = fd < 0 ? errno : 0;
+			if (!err && pread(fd, text, 1, 0) == 1 && *text != 'x')
+				wrong(&s->w, "%s has '%s'", file, text);
+		}
+		if (fd >= 0)
+			close(fd);
+		if (err && err != ENOENT && err != EEXIST)
+			wrong(&s->w, "%s: %s", file, strerror(err));
+		atomic_fetch_add(&s->w.changes, 1);
+	}
+	_exit(0);
+}
+
+TEST_F_TIMEOUT(storm, LB6_made_and_removed_by_all, 900)
+{
+	struct place *p = &self->p;
+	struct shared *s = mmap(NULL, sizeof(*s), PROT_READ | PROT_WRITE,
+				MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	uint64_t seed = rnd_seed();
+	char *at_v, *at_b;
+	pid_t pids[MAKERS];
+	struct stat st;
+	unsigned int i;
+
+	ASSERT_NE(MAP_FAILED, s);
+	TH_LOG("seed %#jx", (uintmax_t)seed);
+	DIR_LINK(p);
+	for (i = 0; i < MAKERS; i++) {
+		pids[i] = spawn();
+		if (!pids[i])
+			maker_run(s, p, seed + i, scaled(20000));
+	}
+	FINISHED(&s->w, pids, MAKERS);
+	for (i = 0; i < SHARED; i++) {
+		EXPECT_EQ(atomic_load(&s->there[i]),
+			  !lstat(path("%s/s%u", p->b, i), &st));
+		EXPECT_EQ(atomic_load(&s->there[i]),
+			  !lstat(path("%s/s%u", p->v, i), &st));
+	}
+	at_v = tree(p->v, true);
+	at_b = tree(p->b, true);
+	EXPECT_STREQ(at_b, at_v);
+	free(at_v);
+	free(at_b);
+}
+
 /* The directories that B may be, and the way to it, changed all the time. */
 static void binder_run(struct weather *w, const struct place *p,
 		       uint64_t seed, unsigned int steps)
