@@ -1414,7 +1414,7 @@ int bl_dentry_inner(struct dentry *dentry, bool *viewed);
 int bl_dentry_walk(struct dentry *dentry, struct bl_where *where,
 		   struct bl_mnt **mnt, struct bl_proof *proof);
 struct dentry *bl_lookup_one(const struct bl_mnt *mnt, struct dentry *dir,
-			     const struct qstr *name, bool locked, bool fresh);
+			     const struct qstr *name, bool locked, bool alone);
 u64 bl_node_ticket(void);
 struct bl_node *bl_node_alloc(struct bl_mnt *mnt);
 struct bl_node *bl_node_new(struct bl_mnt *mnt, struct dentry *lower);

@@ -1407,7 +1407,30 @@ static int bl_node_cross(struct dentry *dentry, struct bl_node *node)
 	return err == -ENOENT || err == -ENOTDIR ? 0 : err;
 }
 
-/* As lookup_slow(), of @name which has its hash. */
+/*
+ * As lookup_slow(), of @name which has its hash and is not in the dcache, by who has
+ * locked @dir exclusively: with nobody else there to look it up, none has to wait.
+ */
+static struct dentry *bl_lookup_alone(struct dentry *dir,
+				      const struct qstr *name)
+{
+	struct inode *inode = d_inode(dir);
+	struct dentry *dentry, *found;
+
+	/* It is removed. */
+	if (unlikely(IS_DEADDIR(inode)))
+		return ERR_PTR(-ENOENT);
+	dentry = d_alloc(dir, name);
+	if (unlikely(!dentry))
+		return ERR_PTR(-ENOMEM);
+	found = inode->i_op->lookup(inode, dentry, 0);
+	if (likely(!found))
+		return dentry;
+	dput(dentry);
+	return found;
+}
+
+/* The same, by anybody else. */
 static struct dentry *bl_lookup_slow(struct dentry *dir,
 				     const struct qstr *name)
 {
@@ -1435,7 +1458,7 @@ static struct dentry *bl_lookup_slow(struct dentry *dir,
  * @dir: the directory
  * @name: a name that the VFS has seen, need not have its hash
  * @locked: @dir is locked by the caller
- * @fresh: it is hardly in the dcache, and need not be looked for there before
+ * @alone: so, and exclusively
  *
  * As lookup_one() and lookup_one_unlocked(), which ask security modules for the
  * directory behind, too, and look at each letter; not where it is plain to see that
@@ -1444,7 +1467,7 @@ static struct dentry *bl_lookup_slow(struct dentry *dir,
  * Return: as they.
  */
 struct dentry *bl_lookup_one(const struct bl_mnt *mnt, struct dentry *dir,
-			     const struct qstr *name, bool locked, bool fresh)
+			     const struct qstr *name, bool locked, bool alone)
 {
 	struct qstr this = QSTR_INIT(name->name, name->len);
 	struct inode *inode = d_inode(dir);
@@ -1454,8 +1477,10 @@ struct dentry *bl_lookup_one(const struct bl_mnt *mnt, struct dentry *dir,
 		     (dir->d_flags & (DCACHE_OP_HASH | DCACHE_OP_REVALIDATE))))
 		goto other;
 	this.hash = full_name_hash(dir, this.name, this.len);
-	dentry = fresh ? NULL : d_lookup(dir, &this);
-	if (!dentry) {
+	dentry = d_lookup(dir, &this);
+	if (!dentry && alone) {
+		dentry = bl_lookup_alone(dir, &this);
+	} else if (!dentry) {
 		if (!locked)
 			inode_lock_shared(inode);
 		dentry = bl_lookup_slow(dir, &this);
@@ -1495,6 +1520,8 @@ static struct bl_node *bl_node_lookup(struct dentry *dentry,
 				      enum bl_look how)
 {
 	struct inode *dir = d_inode(parent->path.dentry);
+	/* The rename will lock it exclusively, too. */
+	const bool alone = how == BL_LOOK_TARGET;
 	struct bl_node *node;
 	struct dentry *lower;
 	int err;
@@ -1502,14 +1529,20 @@ static struct bl_node *bl_node_lookup(struct dentry *dentry,
 	if (!dir || !S_ISDIR(dir->i_mode))
 		return ERR_PTR(-ENOTDIR);
 
-	inode_lock_shared(dir);
+	if (alone)
+		inode_lock(dir);
+	else
+		inode_lock_shared(dir);
 	lower = how == BL_LOOK_AGAIN ? bl_lookup_moving(dentry, parent) :
 		bl_lookup_one(parent->mnt, parent->path.dentry,
-			      &dentry->d_name, true, how == BL_LOOK_TARGET);
+			      &dentry->d_name, true, alone);
 	node = IS_ERR(lower) ? ERR_CAST(lower) :
-		bl_node_of(how == BL_LOOK_TARGET ? bl_tree(dentry->d_sb) : NULL,
-			   parent->mnt, lower);
-	inode_unlock_shared(dir);
+		bl_node_of(alone ? bl_tree(dentry->d_sb) : NULL, parent->mnt,
+			   lower);
+	if (alone)
+		inode_unlock(dir);
+	else
+		inode_unlock_shared(dir);
 
 	if (!IS_ERR(node) && node->inode && d_mountpoint(node->lower)) {
 		err = bl_node_cross(dentry, node);

@@ -334,7 +334,7 @@ static noinline struct dentry *bl_place_other(const struct bl_place *place,
 	struct dentry *lower;
 
 	lower = bl_lookup_one(place->parent.mnt, place->parent.path.dentry,
-			      &dentry->d_name, true, false);
+			      &dentry->d_name, true, true);
 	if (IS_ERR(lower) || lower == place->target)
 		return lower;
 	dput(lower);
@@ -366,7 +366,7 @@ static struct dentry *bl_place_lookup(const struct bl_place *place,
 		return dget(target);
 	}
 	return bl_lookup_one(place->parent.mnt, dir, &target->d_name, true,
-			     false);
+			     true);
 }
 
 /**
