@@ -1486,7 +1486,7 @@ bool bl_node_moved(struct dentry *dentry, struct dentry *target,
 struct dentry *bl_node_lower(struct dentry *dentry, struct dentry *dir);
 bool bl_node_lowers(struct dentry *old, const struct dentry *from,
 		    struct dentry *new, const struct dentry *to,
-		    struct renamedata *rd);
+		    struct renamedata *rd, struct bl_node *nodes[2]);
 void bl_node_renamed(struct dentry *dentry, struct dentry *target,
 		     const struct dentry *was, struct dentry *lower,
 		     bool beside);

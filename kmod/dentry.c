@@ -922,8 +922,8 @@ unsigned long bl_node_unruled(struct dentry *dentry)
 {
 	const struct bl_node *node;
 
-	guard(rcu)();
-	node = rcu_dereference(*bl_node_slot(dentry));
+	guard(bl_look)();
+	node = bl_rcu_dereference(*bl_node_slot(dentry));
 	return node && !node->rule ? node->gen : 0;
 }
 
@@ -1216,36 +1216,51 @@ struct dentry *bl_node_lower(struct dentry *dentry, struct dentry *dir)
 	return NULL;
 }
 
+/* The node of a dentry that is just a name in a directory, with a reference. */
+static __always_inline struct bl_node *bl_node_hold_lower(struct dentry *dentry,
+							  unsigned int *seq)
+{
+	struct bl_node *node = bl_rcu_dereference(*bl_node_slot(dentry));
+
+	if (!node || node->special)
+		return NULL;
+	*seq = READ_ONCE(node->seq);
+	return refcount_inc_not_zero(&node->ref) ? node : NULL;
+}
+
 /**
  * bl_node_lowers - the dentries of two names in the directories behind their own
  * @old: dentry of a tree
  * @from: directory behind that of @old, locked
  * @new: dentry of a tree
  * @to: directory behind that of @new, locked
- * @rd: gets the dentries, with references
+ * @rd: gets the dentries
+ * @nodes: gets what keeps them, for bl_node_put()
  *
  * Return: false when they have to be looked up.
  */
 bool bl_node_lowers(struct dentry *old, const struct dentry *from,
 		    struct dentry *new, const struct dentry *to,
-		    struct renamedata *rd)
+		    struct renamedata *rd, struct bl_node *nodes[2])
 {
-	struct dentry *source, *target = NULL;
+	struct bl_node *source, *target = NULL;
 	unsigned int old_seq, new_seq;
 
-	scoped_guard(rcu) {
-		source = bl_lower_get(old, &old_seq);
+	scoped_guard(bl_look) {
+		source = bl_node_hold_lower(old, &old_seq);
 		if (source)
-			target = bl_lower_get(new, &new_seq);
+			target = bl_node_hold_lower(new, &new_seq);
 	}
-	if (target && bl_lower_holds(source, old_seq, from) &&
-	    bl_lower_holds(target, new_seq, to)) {
-		rd->old_dentry = source;
-		rd->new_dentry = target;
+	if (target && bl_lower_holds(source->lower, old_seq, from) &&
+	    bl_lower_holds(target->lower, new_seq, to)) {
+		rd->old_dentry = source->lower;
+		rd->new_dentry = target->lower;
+		nodes[0] = source;
+		nodes[1] = target;
 		return true;
 	}
-	dput(target);
-	dput(source);
+	bl_node_put(target);
+	bl_node_put(source);
 	return false;
 }
 

@@ -883,15 +883,20 @@ static void bl_rename_show(struct dentry *old, struct dentry *new,
 	}
 }
 
-/* As bl_place_lookup(), of both. */
+/*
+ * As bl_place_lookup(), of both. They are kept by @nodes, or with NULL there by
+ * references.
+ */
 static int bl_rename_lookup(struct dentry *old, struct dentry *new,
 			    const struct bl_place *from,
-			    const struct bl_place *to, struct renamedata *rd)
+			    const struct bl_place *to, struct renamedata *rd,
+			    struct bl_node *nodes[2])
 {
 	if (!from->walked && !to->walked &&
 	    bl_node_lowers(old, from->parent.path.dentry, new,
-			   to->parent.path.dentry, rd))
+			   to->parent.path.dentry, rd, nodes))
 		return 0;
+	nodes[0] = NULL;
 	rd->old_dentry = bl_place_lookup(from, old);
 	if (IS_ERR(rd->old_dentry))
 		return PTR_ERR(rd->old_dentry);
@@ -916,11 +921,12 @@ static int bl_rename_locked(struct dentry *old, struct dentry *new,
 		.delegated_inode = delegated,
 		.flags = flags,
 	};
+	struct bl_node *nodes[2];
 	struct inode *source, *target;
 	bool file;
 	int err;
 
-	err = bl_rename_lookup(old, new, from, to, &rd);
+	err = bl_rename_lookup(old, new, from, to, &rd, nodes);
 	if (err)
 		return err;
 	source = d_inode(rd.old_dentry);
@@ -948,8 +954,13 @@ static int bl_rename_locked(struct dentry *old, struct dentry *new,
 			       file ? rd.new_dentry : NULL,
 			       old->d_parent == new->d_parent &&
 			       rd.old_dir == rd.new_dir);
-	dput(rd.new_dentry);
-	dput(rd.old_dentry);
+	if (likely(nodes[0])) {
+		bl_node_put(nodes[1]);
+		bl_node_put(nodes[0]);
+	} else {
+		dput(rd.new_dentry);
+		dput(rd.old_dentry);
+	}
 	return err;
 }
 
