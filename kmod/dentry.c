@@ -312,13 +312,14 @@ static bool bl_at_known(struct dentry *dentry, struct dentry *parent,
 			struct bl_at *at)
 {
 	struct bl_rule_node *rule;
+	bool known;
 
 	memset(at, 0, sizeof(*at));
 	guard(rcu)();
 	at->gen = bl_rules_generation();
-	if (!(parent ? bl_dentry_rule_in(dentry, parent, at->gen, &rule,
-				     false) :
-		       bl_dentry_rule(dentry, at->gen, &rule)))
+	known = parent ? bl_dentry_rule_in(dentry, parent, at->gen, &rule, false) :
+			 bl_dentry_rule(dentry, at->gen, &rule);
+	if (!known)
 		return false;
 	bl_at_set(at, rule);
 	return true;
