@@ -8,7 +8,10 @@
  */
 #include <sched.h>
 #include <sys/fsuid.h>
+#include <sys/statfs.h>
 #include <sys/syscall.h>
+
+#include <linux/magic.h>
 
 #include <bindlink.h>
 
@@ -43,19 +46,24 @@ static bool goes_on(struct weather *w)
 
 /*
  * Calls @fn for each entry of @dir but "." and "..", read anew in pieces of
- * @size bytes.  0 or errno.
+ * @size bytes.  0 or errno.  Where tmpfs lists it, it is read at once: natively, too,
+ * that lists a name twice or not at all that is there all the time, when others are
+ * renamed between two pieces.
  */
 static int each_entry(const char *dir, size_t size,
 		      void (*fn)(void *data, const struct dirent64 *d),
 		      void *data)
 {
-	char buf[4096] __attribute__((aligned(8)));
+	char buf[16384] __attribute__((aligned(8)));
 	int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC), err = 0;
 	struct dirent64 *d;
+	struct statfs sf;
 	long n, at;
 
 	if (fd < 0)
 		return errno;
+	if (!fstatfs(fd, &sf) && sf.f_type == TMPFS_MAGIC)
+		size = sizeof(buf);
 	while ((n = syscall(SYS_getdents64, fd, buf, size)) > 0)
 		for (at = 0; at < n; at += d->d_reclen) {
 			d = (struct dirent64 *)(buf + at);
