@@ -1440,6 +1440,22 @@ static inline void bl_dentry_init(struct dentry *dentry,
 	d_set_d_op(dentry, ops);
 }
 
+/* Whether @dentry is in a directory that is to go with its last user. */
+static inline bool bl_dentry_leaves(const struct dentry *dentry)
+{
+	return READ_ONCE(dentry->d_parent->d_flags) & DCACHE_DONTCACHE;
+}
+
+/* @dentry is in the dcache now: it must not keep such a directory. */
+static inline void bl_dentry_added(struct dentry *dentry)
+{
+	if (likely(!bl_dentry_leaves(dentry)))
+		return;
+	spin_lock(&dentry->d_lock);
+	dentry->d_flags |= DCACHE_DONTCACHE;
+	spin_unlock(&dentry->d_lock);
+}
+
 /*
  * Whether nothing is known of a dentry, not of the root: it was not looked up yet, or
  * what it stood for was removed by its name; see bl_node_abandon().

@@ -1164,7 +1164,8 @@ bool bl_node_abandon(struct dentry *dentry, struct dentry *lower)
 		return false;
 	}
 	/* What takes a walk to find is dropped, and so is the gate of a lane. */
-	kept = !node->special && !node->rule && !bl_is_gate(dentry);
+	kept = !node->special && !node->rule && !bl_is_gate(dentry) &&
+	       !bl_dentry_leaves(dentry);
 	RCU_INIT_POINTER(*bl_node_slot(dentry), NULL);
 	if (kept)
 		write_seqcount_invalidate(&dentry->d_seq);
@@ -1938,6 +1939,7 @@ int bl_splice(struct dentry *dentry, struct bl_node *node)
 	else
 		bl_node_set(dentry, node);
 	d_add(dentry, inode);
+	bl_dentry_added(dentry);
 	return 0;
 }
 

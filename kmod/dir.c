@@ -453,6 +453,7 @@ static int bl_instantiate(struct dentry *dentry, struct bl_node *node)
 	}
 	bl_node_set(dentry, node);
 	d_instantiate(dentry, inode);
+	bl_dentry_added(dentry);
 	return 0;
 }
 

@@ -482,9 +482,12 @@ TEST_F(backing, LB7_LB5_busy_while_a_file_is_open)
 		if (later)
 			ASSERT_EQ(0, link_drop(p->v));
 		if (cwd) {
+			/* What is known of names there keeps nothing. */
 			EXPECT_EQ(0, put("new", "new"));
 			EXPECT_STREQ("new", get("new"));
 			EXPECT_EQ(0, ERR(unlink("new")));
+			EXPECT_EQ(0, put("kept", "kept"));
+			EXPECT_EQ(ENOENT, ERR(access("missing", F_OK)));
 			ASSERT_EQ(0, ERR(chdir("/")));
 		} else {
 			EXPECT_FALSE(disk_free(&d));
